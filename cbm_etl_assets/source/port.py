@@ -1,0 +1,79 @@
+"""What the pipeline needs from a source, and the requests and answers that cross that seam.
+
+Owns plain data and the Protocol. The ODBC implementation is `source.odbc`; tests may put a fake here.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from cbm_etl_assets.lake.manifest import RawFile
+from cbm_etl_assets.metadata.catalogue import SourceTable
+from cbm_etl_assets.metadata.spec import TableSpec
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class ReadRange:
+    """Which rows. All bounds are naive stamps in the source's zone.
+
+    full: everything (both None, include_nulls True). incremental: any cursor column >= lower, NULL cursors as the flag
+    says. partition: any cursor column in [lower, upper); the first partition has lower None and include_nulls True.
+    """
+
+    lower: dt.datetime | None = None
+    upper: dt.datetime | None = None
+    include_nulls: bool = True
+
+
+@dataclass(frozen=True)
+class ExtractRequest:
+    """One extraction into `out_dir` (a local folder that exists and is empty)."""
+
+    spec: TableSpec
+    range: ReadRange
+    out_dir: Path
+
+
+@dataclass(frozen=True)
+class ExtractResult:
+    """What the reader process wrote. `cleaned` counts values changed by declared cleaning, per target column."""
+
+    files: tuple[RawFile, ...]
+    rows: int
+    query: str
+    parameters: tuple[str, ...]
+    high_water: dt.datetime | None
+    reader: str
+    schema_json: list[dict[str, str]]
+    cleaned: dict[str, int] = field(default_factory=dict)
+
+
+Progress = Callable[[int, int], None]  # rows and bytes so far
+
+
+class Source(Protocol):
+    def clock(self) -> dt.datetime:
+        """The source's own wall clock, naive, in the source's zone."""
+        ...
+
+    def table_names(self, schema: str) -> list[str]: ...
+
+    def catalogue(self, schema: str, table: str) -> SourceTable:
+        """Raises: SourceSchemaError when the table is not there, naming the known ones."""
+        ...
+
+    def extract(self, request: ExtractRequest, progress: Progress | None = None) -> ExtractResult:
+        """Reads into Parquet in a child process. Raises: TransientSourceError, RecordLockError, SqlWidthError,
+        SourceSchemaError, ConversionError, MissingDependencyError."""
+        ...
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
+        """A small read-only result (probes, preflight, proofs)."""
+        ...

@@ -1,0 +1,128 @@
+"""What the pipeline needs from a warehouse: one Protocol, its capabilities and the plain data that crosses it.
+
+Dialects live in `warehouse.dialects` and are reached through `warehouse.registry` only. SQL lives in `sql/<dialect>/`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from cbm_etl_assets.metadata.spec import TableSpec
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """Differences are data; the reason stands beside odd values in the dialect."""
+
+    max_identifier_chars: int
+    max_decimal_precision: int
+    max_columns: int
+    single_writer_process: bool
+
+
+@dataclass(frozen=True)
+class TableState:
+    """The row of `stg._cbm_state`: committed in the transaction of the data it speaks of."""
+
+    table: str
+    last_issued_seq: int = 0
+    last_applied_seq: int = 0
+    last_full_seq: int = 0
+    watermark: dt.datetime | None = None
+    fencing_token: int = 0
+    hash_columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StagingTable:
+    """One load's rows in `stg`. `name` is unique per table and partition scope, so two loads never share one."""
+
+    table: str
+    name: str
+    seq: int
+
+
+@dataclass(frozen=True)
+class ApplyRequest:
+    """One merge. `t0` naive source time. `watermark` None = leave it alone (partition loads)."""
+
+    spec: TableSpec
+    staging: StagingTable
+    mode: str
+    seq: int
+    fencing_token: int
+    run_id: str
+    t0: dt.datetime
+    watermark: dt.datetime | None = None
+    hash_version: int = 1
+    hash_columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Invariant 7: read == sum of the others (deleted rows are not read, so they stand apart)."""
+
+    read: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    superseded: int = 0
+    resurrected: int = 0
+    deduplicated: int = 0
+    quarantined: int = 0
+    filtered: int = 0
+    deleted: int = 0
+
+    @property
+    def accounted(self) -> int:
+        return (
+            self.inserted + self.updated + self.unchanged + self.superseded + self.resurrected
+            + self.deduplicated + self.quarantined + self.filtered
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class QueryResult:
+    columns: tuple[str, ...]
+    rows: list[tuple[object, ...]] = field(default_factory=list)
+
+
+class Warehouse(Protocol):
+    name: str
+    capabilities: Capabilities
+
+    def prepare(self) -> None:
+        """Create the database and its schemas when absent (crash-safe); refuse a damaged one."""
+        ...
+
+    def acquire(self, table: str) -> TableState:
+        """Issue the next seq and a new fencing token for the table, committed before reading starts."""
+        ...
+
+    def state(self, table: str) -> TableState: ...
+
+    def load_staging(self, spec: TableSpec, staging: StagingTable, batches: Iterable[pa.RecordBatch]) -> int:
+        """Replace the staging table by these rows (ODS-bound columns, `_key_hash`, `_hashdiff`). Returns rows written."""
+        ...
+
+    def apply(self, request: ApplyRequest) -> Outcome:
+        """The merge, in one transaction with the state row and the drop of the staging table."""
+        ...
+
+    def drop_staging(self, table: str) -> int:
+        """Drop every staging table left by earlier loads of that table. Returns how many."""
+        ...
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> QueryResult:
+        """Read-only. Raises: WarehouseError on anything that would write."""
+        ...
+
+    def arrow(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table: ...
+
+    def close(self) -> None: ...
