@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from cbm_etl_assets.lake.manifest import RawFile
+from cbm_etl_assets.metadata.manifest import RawFile
 from cbm_etl_assets.metadata.catalogue import SourceTable
 from cbm_etl_assets.metadata.spec import TableSpec
 

@@ -1,0 +1,91 @@
+"""What a load is asked for and what it answers. Plain data, shared by the CLI and by Dagster."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from cbm_etl_assets.warehouse.port import Outcome
+
+
+class Mode(StrEnum):
+    AUTO = "auto"  # partition when partitions are given; else full on the first load or without a cursor; else incremental
+    FULL = "full"
+    INCREMENTAL = "incremental"
+    PARTITION = "partition"
+
+
+class Status(StrEnum):
+    SUCCESS = "success"
+    FAILED = "failed"
+    BUSY = "busy"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """`partitions` are keys of metadata.partitions, adjacent. `run_id` is a UUID string; empty = one is made."""
+
+    mode: Mode = Mode.AUTO
+    partitions: tuple[str, ...] = ()
+    run_id: str = ""
+
+
+@dataclass(frozen=True)
+class StageSeconds:
+    extract: float = 0.0
+    transform: float = 0.0
+    load: float = 0.0
+    merge: float = 0.0
+
+    @property
+    def total(self) -> float:
+        return self.extract + self.transform + self.load + self.merge
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """One table's load. `t0` and `high_water` are naive stamps in the source's zone; `preview` has masked columns masked."""
+
+    table: str
+    status: Status
+    mode: Mode
+    run_id: str
+    seq: int = 0
+    partitions: tuple[str, ...] = ()
+    outcome: Outcome = Outcome()
+    seconds: StageSeconds = StageSeconds()
+    bytes: int = 0
+    files: int = 0
+    attempts: int = 1
+    t0: dt.datetime | None = None
+    high_water: dt.datetime | None = None
+    watermark: dt.datetime | None = None
+    raw_path: str = ""
+    query: str = ""
+    cleaned: dict[str, int] = field(default_factory=dict)
+    preview_columns: tuple[str, ...] = ()
+    preview_rows: tuple[tuple[object, ...], ...] = ()
+    error_class: str = ""
+    error_message: str = ""
+    exit_code: int = 0
+
+    @property
+    def rows_per_second(self) -> float:
+        return self.outcome.read / self.seconds.total if self.seconds.total > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class LoadEvent:
+    """Progress of one table for a bar or a log: stage is extract|stage|merge|done; rows and bytes so far in that stage."""
+
+    table: str
+    stage: str
+    rows: int = 0
+    bytes: int = 0
+    expected_rows: int | None = None
+
+
+OnEvent = Callable[[LoadEvent], None]
