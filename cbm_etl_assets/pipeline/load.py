@@ -1,22 +1,176 @@
-"""Load tables: lock -> seq -> extract -> stage -> apply -> log. The one verb that the CLI and Dagster share."""
+"""Load one table: lock -> seq -> extract -> stage -> apply -> log. The one verb that the CLI and Dagster share.
+
+Retries live here, inside the work, on transient errors only. What a killed run left behind is swept by the next load of
+the same table, under its lock.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime as dt
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
 
+from cbm_etl_assets.control.port import LogEnd, LogStart, TableLock
+from cbm_etl_assets.errors import CbmError, LostLockError
+from cbm_etl_assets.metadata.manifest import Manifest
 from cbm_etl_assets.metadata.spec import TableSpec
+from cbm_etl_assets.pipeline.plan import LoadPlan, plan_load
 from cbm_etl_assets.pipeline.platform import Platform
-from cbm_etl_assets.pipeline.results import LoadOptions, LoadResult, OnEvent
+from cbm_etl_assets.pipeline.results import LoadEvent, LoadOptions, LoadResult, Mode, OnEvent, StageSeconds, Status
+from cbm_etl_assets.pipeline.stage import StagedRows
+from cbm_etl_assets.reliability.redact import redact
+from cbm_etl_assets.reliability.retry import RetryEvent, RetryPolicy, call_with_retry
+from cbm_etl_assets.source.port import ExtractRequest, ExtractResult
+from cbm_etl_assets.transform.hashing import HASH_VERSION
+from cbm_etl_assets.warehouse.port import ApplyRequest, Outcome, StagingTable
 
 
 def load_table(platform: Platform, spec: TableSpec, options: LoadOptions, on_event: OnEvent | None = None) -> LoadResult:
     """Load one table. Raises the typed errors of `errors` (BusyError, LoadError...), after the log row is closed."""
-    raise NotImplementedError
+    run_id = options.run_id or str(uuid.uuid4())
+    wait, ttl = platform.settings.load.table_wait_seconds, platform.settings.load.lock_ttl_seconds
+    platform.control.upgrade()
+    with platform.control.lock(spec.name, run_id, wait_seconds=wait, ttl_seconds=ttl) as lock:
+        return _Load(platform, spec, options, run_id, lock, on_event).run()
 
 
-def load_tables(
-    platform: Platform, specs: Sequence[TableSpec], options: LoadOptions, *, threads: int = 1, on_event: OnEvent | None = None,
-    continue_on_error: bool = True,
-) -> list[LoadResult]:  # fmt: skip
-    """Load several tables, dependencies first; one table's failure is a LoadResult, its dependants are SKIPPED."""
-    raise NotImplementedError
+@dataclass
+class _Load:
+    """One load under its table's lock."""
+
+    platform: Platform
+    spec: TableSpec
+    options: LoadOptions
+    run_id: str
+    lock: TableLock
+    on_event: OnEvent | None
+    attempts: int = 1
+    seconds: StageSeconds = field(default_factory=StageSeconds)
+    outcome: Outcome = field(default_factory=Outcome)
+    plan: LoadPlan | None = None
+
+    def run(self) -> LoadResult:
+        control, start = self.platform.control, self.platform.now()
+        mode = self.options.mode.value if not self.options.partitions else Mode.PARTITION.value
+        log_id = control.start_log(LogStart(self.run_id, self.spec.name, mode, self._partition_text(), start))
+        try:
+            result = self._load()
+        except BaseException as error:
+            control.end_log(log_id, self._failure(error))
+            raise
+        control.end_log(log_id, self._success(result))
+        control.set_watermark(self.spec.name, result.watermark, result.seq, self.run_id)
+        control.add_metrics(self.run_id, self.spec.name, {"rows_per_second": result.rows_per_second, "bytes": float(result.bytes)})
+        self._tell("done", result.outcome.read, result.bytes)
+        return result
+
+    def _load(self) -> LoadResult:
+        self._sweep()
+        state = self.platform.warehouse.acquire(self.spec.name)
+        plan = self.plan = plan_load(self.spec, self.options, state, self._retried(self.platform.source.clock))
+        manifest, extracted = self._retried(lambda: self._extract(plan))
+        staging = StagingTable(self.spec.name, f"{self.spec.name}__{plan.seq}", plan.seq)
+        staged = self._retried(lambda: self._stage(staging, manifest))
+        self.outcome = self._retried(lambda: self._apply(staging, plan, manifest))
+        return LoadResult(
+            table=self.spec.name, status=Status.SUCCESS, mode=plan.mode, run_id=self.run_id, seq=plan.seq, partitions=plan.partitions,
+            outcome=self.outcome, seconds=self.seconds, bytes=manifest.bytes, files=len(manifest.files), attempts=self.attempts,
+            t0=plan.t0, high_water=manifest.high_water, watermark=self.platform.warehouse.state(self.spec.name).watermark,
+            raw_path=f"raw/{self.spec.name}/{plan.seq:012d}", query=manifest.query, cleaned=extracted.cleaned,
+            preview_columns=tuple(name for name, _ in self.spec.target_columns), preview_rows=tuple(staged.preview),
+        )  # fmt: skip
+
+    def _sweep(self) -> None:
+        """Recovery: temporary files and staging tables of a killed run."""
+        self.platform.lake.recover(self.spec.name)
+        self.platform.warehouse.drop_staging(self.spec.name)
+
+    def _extract(self, plan: LoadPlan) -> tuple[Manifest, ExtractResult]:
+        started, clock = self.platform.now(), time.perf_counter()
+        publication = self.platform.lake.begin(self.spec.name, plan.seq)
+        try:
+            request = ExtractRequest(self.spec, plan.range, publication.work_dir)
+            extracted = self.platform.source.extract(request, lambda rows, size: self._tell("extract", rows, size))
+            manifest = self._manifest(plan, extracted, started)
+            publication.publish(manifest)
+        except BaseException:
+            publication.discard()
+            raise
+        finally:
+            self.seconds = replace(self.seconds, extract=self.seconds.extract + time.perf_counter() - clock)
+        return manifest, extracted
+
+    def _manifest(self, plan: LoadPlan, extracted: ExtractResult, started: dt.datetime) -> Manifest:
+        return Manifest(
+            table=self.spec.name, seq=plan.seq, run_id=self.run_id, mode=plan.mode.value, partitions=plan.partitions, t0=plan.t0,
+            started_at_utc=started, ended_at_utc=self.platform.now(), rows=extracted.rows, bytes=sum(f.bytes for f in extracted.files),
+            files=extracted.files, schema_json=extracted.schema_json, query=extracted.query, parameters=list(extracted.parameters),
+            high_water=extracted.high_water, hash_version=HASH_VERSION,
+            hash_columns=self.platform.transform(self.spec).hash_columns, reader=extracted.reader,
+        )  # fmt: skip
+
+    def _stage(self, staging: StagingTable, manifest: Manifest) -> StagedRows:
+        clock = time.perf_counter()
+        staged = StagedRows(
+            self.spec, self.platform.transform(self.spec), self.platform.lake, manifest,
+            on_rows=lambda rows, size: self._tell("stage", rows, size),
+        )  # fmt: skip
+        try:
+            self.platform.warehouse.load_staging(self.spec, staging, staged.batches())
+        finally:
+            spent = time.perf_counter() - clock
+            self.seconds = replace(
+                self.seconds, transform=self.seconds.transform + staged.seconds, load=self.seconds.load + spent - staged.seconds
+            )
+        return staged
+
+    def _apply(self, staging: StagingTable, plan: LoadPlan, manifest: Manifest) -> Outcome:
+        if self.lock.lost:
+            raise LostLockError(f"Table '{self.spec.name}': another run took the table over; nothing was written.", remedy="its result stands")
+        clock = time.perf_counter()
+        self._tell("merge", manifest.rows, 0)
+        try:
+            return self.platform.warehouse.apply(ApplyRequest(
+                spec=self.spec, staging=staging, mode=plan.mode.value, seq=plan.seq, fencing_token=plan.fencing_token, run_id=self.run_id,
+                t0=plan.t0, watermark=plan.watermark_after(manifest.high_water), hash_version=manifest.hash_version,
+                hash_columns=manifest.hash_columns,
+            ))  # fmt: skip
+        finally:
+            self.seconds = replace(self.seconds, merge=self.seconds.merge + time.perf_counter() - clock)
+
+    # -- retries, events, log rows ----------------------------------------------------------------------------------
+
+    def _retried[T](self, work: Callable[[], T]) -> T:
+        source = self.platform.settings.source
+        policy = RetryPolicy(retries=source.retries, base_seconds=source.retry_delay_seconds)
+        return call_with_retry(work, policy, on_retry=self._count, clockwork=self.platform.clockwork)
+
+    def _count(self, event: RetryEvent) -> None:
+        self.attempts += 1
+        self._tell("retry", event.attempt, 0)
+
+    def _tell(self, stage: str, rows: int, size: int) -> None:
+        if self.on_event:
+            self.on_event(LoadEvent(self.spec.name, stage, rows, size))
+
+    def _partition_text(self) -> str:
+        keys = self.options.partitions
+        return keys[0] if len(keys) == 1 else f"{keys[0]}..{keys[-1]}" if keys else ""
+
+    def _success(self, result: LoadResult) -> LogEnd:
+        return replace(
+            self._end("success"), rows=asdict(result.outcome), bytes=result.bytes, high_water=result.high_water, seq=result.seq
+        )
+
+    def _failure(self, error: BaseException) -> LogEnd:
+        message = error.message if isinstance(error, CbmError) else str(error)
+        return replace(self._end("failed"), error_class=type(error).__name__, error_message=redact(message), seq=self.plan.seq if self.plan else 0)
+
+    def _end(self, status: str) -> LogEnd:
+        s = self.seconds
+        return LogEnd(
+            status=status, ended_at_utc=self.platform.now(), extract_seconds=s.extract, transform_seconds=s.transform, load_seconds=s.load,
+            merge_seconds=s.merge, attempts=self.attempts,
+        )  # fmt: skip

@@ -2,29 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from cbm_etl_assets.control.port import Control
+from cbm_etl_assets.lake.lake import Lake
 from cbm_etl_assets.metadata.spec import TableSpec
+from cbm_etl_assets.reliability.retry import Clockwork
 from cbm_etl_assets.settings import Settings
+from cbm_etl_assets.source.dialects import get_dialect
 from cbm_etl_assets.source.port import Source
+from cbm_etl_assets.transform.rows import RowTransform
 from cbm_etl_assets.warehouse.port import Warehouse
+
+
+def utc_now() -> dt.datetime:
+    """Aware UTC: the host's clock, for journals only; order in the data is by seq and the source's clock."""
+    return dt.datetime.now(dt.UTC)
 
 
 @dataclass(frozen=True)
 class Platform:
+    """Services are Protocols: a test may put a fake at each seam."""
+
     settings: Settings
     catalog: Mapping[str, TableSpec]
     source: Source
+    lake: Lake
     warehouse: Warehouse
     control: Control
+    now: Callable[[], dt.datetime] = utc_now
+    clockwork: Clockwork = field(default_factory=Clockwork)
+
+    def transform(self, spec: TableSpec) -> RowTransform:
+        return RowTransform(spec, case_insensitive_keys=get_dialect(self.settings.source.dialect).case_insensitive_keys)
 
     def close(self) -> None:
+        self.source.close()
         self.warehouse.close()
         self.control.close()
 
 
 def open_platform(settings: Settings, catalog: Mapping[str, TableSpec]) -> Platform:
     """Open the services lazily: nothing is connected until used, so that `--help` and definitions stay fast and offline."""
-    raise NotImplementedError
+    from cbm_etl_assets.control.store import ControlStore
+    from cbm_etl_assets.source.odbc import OdbcSource
+    from cbm_etl_assets.warehouse import registry
+
+    options = {name: value.get_secret_value() for name, value in settings.lake.storage_options.items()}
+    return Platform(
+        settings=settings,
+        catalog=catalog,
+        source=OdbcSource(settings),
+        lake=Lake(settings.lake_url, options),
+        warehouse=registry.create(settings),
+        control=ControlStore(settings),
+    )

@@ -1,0 +1,72 @@
+"""What one load will read: the effective mode and the range. Pure; the state comes from the warehouse, t0 from the source."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from cbm_etl_assets.errors import ConfigurationError
+from cbm_etl_assets.metadata.partitions import bounds
+from cbm_etl_assets.metadata.spec import CursorPrecision, NullCursor, TableSpec
+from cbm_etl_assets.pipeline.results import LoadOptions, Mode
+from cbm_etl_assets.source.port import ReadRange
+from cbm_etl_assets.warehouse.port import TableState
+
+
+@dataclass(frozen=True)
+class LoadPlan:
+    """`t0` is the source's clock, naive, read before the first row."""
+
+    mode: Mode
+    range: ReadRange
+    seq: int
+    fencing_token: int
+    t0: dt.datetime
+    partitions: tuple[str, ...] = ()
+
+    def watermark_after(self, high_water: dt.datetime | None) -> dt.datetime | None:
+        """The watermark this load may set: capped at t0, so a row stamped 2999 cannot starve the others; None = leave it."""
+        if self.mode is Mode.PARTITION or high_water is None:
+            return None
+        return min(high_water, self.t0)
+
+
+def effective_mode(spec: TableSpec, options: LoadOptions, state: TableState) -> Mode:
+    """partition when partitions are given; full without a cursor or before the first full load; else as asked."""
+    if options.mode is Mode.PARTITION or (options.mode is Mode.AUTO and options.partitions):
+        return Mode.PARTITION
+    if options.mode is Mode.FULL or spec.cursor is None or not spec.primary_key or not state.last_full_seq or state.watermark is None:
+        return Mode.FULL
+    return Mode.INCREMENTAL
+
+
+def plan_load(spec: TableSpec, options: LoadOptions, state: TableState, t0: dt.datetime) -> LoadPlan:
+    """Raises: ConfigurationError when partitions are asked of a table that has none, or a partition load names none."""
+    mode = effective_mode(spec, options, state)
+    seq, token = state.last_issued_seq, state.fencing_token
+    if mode is Mode.PARTITION:
+        return LoadPlan(mode, _partition_range(spec, options.partitions), seq, token, t0, options.partitions)
+    if mode is Mode.FULL:
+        return LoadPlan(mode, ReadRange(), seq, token, t0)
+    return LoadPlan(mode, _incremental_range(spec, state), seq, token, t0)
+
+
+def _partition_range(spec: TableSpec, keys: tuple[str, ...]) -> ReadRange:
+    if spec.partition is None or not spec.primary_key:
+        raise ConfigurationError(
+            f"Table '{spec.name}' has no partitions.", remedy="give it a cursor, a primary_key and `partition:` in its spec, or load it in full"
+        )
+    if not keys:
+        raise ConfigurationError(f"Table '{spec.name}': a partition load needs at least one partition.", remedy="--from and --to name them")
+    lower, upper = bounds(spec.partition, keys)
+    return ReadRange(lower, upper, include_nulls=lower is None)
+
+
+def _incremental_range(spec: TableSpec, state: TableState) -> ReadRange:
+    """c >= W - L; a DATE cursor cuts W - L to midnight and re-reads that whole day."""
+    if spec.cursor is None or state.watermark is None:
+        return ReadRange()
+    lower = state.watermark - spec.cursor.lookback
+    if spec.cursor.precision is CursorPrecision.DATE:
+        lower = dt.datetime.combine(lower.date(), dt.time())
+    return ReadRange(lower, None, include_nulls=spec.cursor.nulls is NullCursor.ALWAYS)

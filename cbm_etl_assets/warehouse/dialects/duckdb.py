@@ -1,0 +1,262 @@
+"""DuckDB as the warehouse: one file, one writing process at a time.
+
+The file is opened for each operation and closed after it, so that the CLI, Dagster and BI tools take turns; inside a
+process a lock makes threads take turns too. Creation happens aside and is renamed: a kill during the first creation
+leaves a file DuckDB can never open (25 kill -9 inside later transactions tore nothing).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from cbm_etl_assets.errors import DamagedWarehouseError, TransientWarehouseError, WarehouseError
+from cbm_etl_assets.metadata.spec import TableSpec
+from cbm_etl_assets.metadata.types import Kind, LogicalType
+from cbm_etl_assets.settings import Settings
+from cbm_etl_assets.warehouse.dialects.duckdb_apply import DuckDbApply
+from cbm_etl_assets.warehouse.port import ApplyRequest, Capabilities, Outcome, QueryResult, StagingTable, TableState
+from cbm_etl_assets.warehouse.sql import Statements
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# v1.5.0, not the 2.0 default: BI connectors and DBeaver still ship 1.5 engines, which cannot open 2.0 files.
+_STORAGE = {"storage_compatibility_version": "v1.5.0"}
+_LOCKED = re.compile(r"could not set lock|conflicting lock|different configuration", re.IGNORECASE)
+_DAMAGED = re.compile(r"not a valid duckdb|corrupt|checksum|serialization error|invalid database", re.IGNORECASE)
+_POLL_SECONDS = 0.05
+_PROCESS_LOCKS: dict[Path, threading.RLock] = {}
+
+_TYPES = {
+    Kind.VARCHAR: "VARCHAR", Kind.INTEGER: "INTEGER", Kind.BIGINT: "BIGINT", Kind.DOUBLE: "DOUBLE", Kind.BOOLEAN: "BOOLEAN",
+    Kind.DATE: "DATE", Kind.TIMESTAMP: "TIMESTAMP", Kind.TIMESTAMPTZ: "TIMESTAMPTZ", Kind.TIME: "TIME", Kind.BINARY: "BLOB",
+}  # fmt: skip
+
+
+def quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def type_name(logical: LogicalType) -> str:
+    """VARCHAR carries no width: DuckDB does not enforce one and widening would rewrite the table for nothing."""
+    if logical.kind is Kind.DECIMAL:
+        return f"DECIMAL({logical.precision},{logical.scale})"
+    return _TYPES[logical.kind]
+
+
+def create(settings: Settings, now: Callable[[], dt.datetime]) -> DuckDbWarehouse:
+    return DuckDbWarehouse(settings.warehouse_path, now=now, lock_wait_seconds=settings.warehouse.lock_wait_seconds)
+
+
+class DuckDbWarehouse:
+    """Implements warehouse.port.Warehouse."""
+
+    name = "duckdb"
+    capabilities = Capabilities(
+        max_identifier_chars=1024,  # no limit of its own; a bound for generated names
+        max_decimal_precision=38,
+        max_columns=5000,
+        single_writer_process=True,  # a second process gets IOException while one writes
+    )
+
+    def __init__(self, path: Path, *, now: Callable[[], dt.datetime], lock_wait_seconds: float = 60) -> None:
+        self.path = Path(path)
+        self._now = now
+        self._lock_wait_seconds = lock_wait_seconds
+        self._lock = _PROCESS_LOCKS.setdefault(self.path.absolute(), threading.RLock())
+        self._statements = Statements("duckdb", quote, type_name)
+        self._prepared = False
+
+    def prepare(self) -> None:
+        """Raises: DamagedWarehouseError, TransientWarehouseError, WarehouseError (folder not writable)."""
+        with self._lock:
+            if self._prepared and self.path.exists():
+                return
+            if not self.path.exists():
+                self._create_aside()
+            with self._session() as connection:
+                connection.execute(self._statements.render("ddl/bootstrap"))
+            self._prepared = True
+
+    def acquire(self, table: str) -> TableState:
+        self.prepare()
+        with self._transaction() as connection:
+            connection.execute(self._statements.render("staging/issue"), {"table": table, "now": self._now()})
+            return self._state(connection, table)
+
+    def state(self, table: str) -> TableState:
+        self.prepare()
+        with self._session() as connection:
+            return self._state(connection, table)
+
+    def load_staging(self, spec: TableSpec, staging: StagingTable, batches: Iterable[pa.RecordBatch]) -> int:
+        self.prepare()
+        columns = self._statements.columns(spec.target_columns)
+        target = self._statements.ident("stg", staging.name)
+        with self._transaction() as connection:
+            connection.execute(self._statements.render("staging/create", staging=target, columns=columns))
+            return self._fill(connection, self._statements.render(
+                "staging/fill", staging=target, columns=columns, incoming=self._statements.ident("_cbm_incoming")
+            ), batches)  # fmt: skip
+
+    def apply(self, request: ApplyRequest) -> Outcome:
+        self.prepare()
+        with self._transaction() as connection:
+            state = self._state(connection, request.spec.name)
+            return DuckDbApply(connection, self._statements, request, self._now()).run(state)
+
+    def drop_staging(self, table: str) -> int:
+        self.prepare()
+        with self._transaction() as connection:
+            found = connection.execute(self._statements.render("staging/left_over"), {"pattern": re.escape(table) + r"__\d+"}).fetchall()
+            for (name,) in found:
+                connection.execute(self._statements.render("staging/drop", staging=self._statements.ident("stg", name)))
+            return len(found)
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> QueryResult:
+        with self._reader() as connection:
+            cursor = self._run_read_only(connection, sql, parameters)
+            return QueryResult(tuple(c[0] for c in cursor.description or ()), cursor.fetchall())
+
+    def arrow(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
+        with self._reader() as connection:
+            return self._run_read_only(connection, sql, parameters).to_arrow_table()
+
+    def close(self) -> None:
+        """Nothing stays open between operations."""
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _state(self, connection: duckdb.DuckDBPyConnection, table: str) -> TableState:
+        row = connection.execute(self._statements.render("staging/state"), {"table": table}).fetchone()
+        if row is None:
+            return TableState(table)
+        return TableState(row[0], row[1], row[2], row[3], row[4], row[5], tuple(row[6]))
+
+    @staticmethod
+    def _fill(connection: duckdb.DuckDBPyConnection, insert: str, batches: Iterable[pa.RecordBatch]) -> int:
+        import pyarrow as pa
+
+        source = iter(batches)
+        first = next(source, None)
+        if first is None:
+            return 0
+
+        def chained() -> Iterator[pa.RecordBatch]:
+            yield first
+            yield from source
+
+        connection.register("_cbm_incoming", pa.RecordBatchReader.from_batches(first.schema, chained()))
+        try:
+            row = connection.execute(insert).fetchone()
+        finally:
+            connection.unregister("_cbm_incoming")
+        return int(row[0]) if row else 0
+
+    @staticmethod
+    def _run_read_only(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object]) -> duckdb.DuckDBPyConnection:
+        try:
+            return connection.execute(sql, list(parameters))
+        except duckdb.Error as error:
+            raise WarehouseError(f"The warehouse refused the query: {error}", remedy="only reading statements are allowed here") from None
+
+    @contextmanager
+    def _reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        if not self.path.exists():
+            raise WarehouseError(f"There is no warehouse file '{self.path.name}' yet.", remedy="load a table first: cbm-etl run T")
+        # External access is off: a read-only query must not read or write other files of the machine.
+        with self._session(read_only=True, config={"enable_external_access": "false"}) as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._session() as connection:
+            connection.execute("BEGIN TRANSACTION")
+            try:
+                yield connection
+            except BaseException:
+                _roll_back(connection)
+                raise
+            connection.execute("COMMIT")
+
+    @contextmanager
+    def _session(self, *, read_only: bool = False, config: dict[str, Any] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._lock:
+            connection = self._open(read_only, config or {})
+            try:
+                connection.execute("SET TimeZone = 'UTC'")
+                yield connection
+            except duckdb.TransactionException as error:
+                raise TransientWarehouseError(f"DuckDB: {error}") from None
+            except duckdb.IOException as error:
+                raise _io_error(error) from None
+            finally:
+                connection.close()
+
+    def _open(self, read_only: bool, config: dict[str, Any]) -> duckdb.DuckDBPyConnection:
+        deadline = time.monotonic() + self._lock_wait_seconds
+        while True:
+            try:
+                return duckdb.connect(self.path, read_only=read_only, config=config if read_only else {**_STORAGE, **config})
+            except (duckdb.IOException, duckdb.ConnectionException) as error:
+                if not _LOCKED.search(str(error)):
+                    raise self._refusal(error) from None
+                if time.monotonic() >= deadline:
+                    raise TransientWarehouseError(
+                        f"The warehouse file '{self.path.name}' stayed locked by another process for {self._lock_wait_seconds:g} s.",
+                        remedy="close the BI tool or process that holds it, or raise CBM_WAREHOUSE__LOCK_WAIT_SECONDS",
+                    ) from None
+            except duckdb.Error as error:
+                raise self._refusal(error) from None
+            time.sleep(_POLL_SECONDS)
+
+    def _refusal(self, error: duckdb.Error) -> WarehouseError:
+        if _DAMAGED.search(str(error)):
+            return DamagedWarehouseError(
+                f"The warehouse file '{self.path.name}' is damaged or no DuckDB file; nothing was overwritten.",
+                remedy="restore it from a backup, or move it away and run a full load of every table",
+            )
+        return WarehouseError(f"The warehouse file '{self.path.name}' cannot be opened: {error}", remedy="check the folder and its rights")
+
+    def _create_aside(self) -> None:
+        aside = self.path.with_name(f"{self.path.name}.new-{os.getpid()}")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            aside.unlink(missing_ok=True)
+            connection = duckdb.connect(aside, config=_STORAGE)
+            try:
+                connection.execute(self._statements.render("ddl/bootstrap"))
+                connection.execute("CHECKPOINT")
+            finally:
+                connection.close()
+            os.link(aside, self.path)  # fails when another process was quicker: its file stays
+        except FileExistsError:
+            return
+        except (OSError, duckdb.Error) as error:
+            raise WarehouseError(f"The warehouse file '{self.path.name}' cannot be created: {error}", remedy="check the folder and its rights") from None
+        finally:
+            aside.unlink(missing_ok=True)
+
+
+def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
+    try:
+        connection.execute("ROLLBACK")
+    except duckdb.Error:
+        # The transaction is already aborted or the file is gone; closing the connection drops it, the first error tells why.
+        return
+
+
+def _io_error(error: duckdb.IOException) -> WarehouseError | TransientWarehouseError:
+    if "No space left" in str(error):
+        return WarehouseError("The disk of the warehouse is full; the load was rolled back.", remedy="free space and run again")
+    return WarehouseError(f"The warehouse file could not be read or written: {error}")

@@ -1,0 +1,1 @@
+UPDATE config.ETL_Tables SET LastSuccessTs = :ended WHERE TableName = :table_name;

@@ -1,0 +1,1 @@
+SELECT Owner, Token, AcquiredUtc, ExpiresUtc FROM etl.Table_Lock WHERE TableName = :table_name;

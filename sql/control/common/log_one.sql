@@ -1,0 +1,1 @@
+SELECT TableName, Mode, StartedUtc FROM etl.ETL_Log WHERE LogId = :log_id;

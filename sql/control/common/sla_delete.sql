@@ -1,0 +1,1 @@
+DELETE FROM etl.Table_SLA WHERE TableName = :table_name;

@@ -1,0 +1,1 @@
+INSERT INTO etl.Table_SLA (TableName, Priority, SlaHours) VALUES (:table_name, :priority, :sla_hours);

@@ -1,0 +1,1 @@
+SELECT TableName, Priority, SlaHours FROM etl.Table_SLA;

@@ -1,0 +1,1 @@
+DELETE FROM config.ETL_Columns WHERE TableName = :table_name;

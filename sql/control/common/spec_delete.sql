@@ -1,0 +1,1 @@
+DELETE FROM config.ETL_Tables WHERE TableName = :table_name;

@@ -1,0 +1,1 @@
+DELETE FROM config.ETL_Dependencies WHERE TableName = :table_name;

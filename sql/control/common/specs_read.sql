@@ -1,0 +1,1 @@
+SELECT TableName, SpecHash FROM config.ETL_Tables;

@@ -1,0 +1,1 @@
+SELECT MAX(Version) AS Version FROM config.Schema_Version;

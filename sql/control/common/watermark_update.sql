@@ -1,0 +1,1 @@
+UPDATE etl.Watermark SET WatermarkTs = :watermark, LoadSeq = :seq, RunId = :run_id, UpdatedUtc = :updated WHERE TableName = :table_name;

@@ -1,0 +1,3 @@
+INSERT INTO {{ staging }} ({{ columns }}, _key_hash, _hashdiff)
+SELECT {{ columns }}, _key_hash, _hashdiff
+FROM {{ incoming }};
