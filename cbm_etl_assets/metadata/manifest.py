@@ -44,10 +44,11 @@ class Manifest(_Model):
     rows: int
     bytes: int
     files: tuple[RawFile, ...]
-    schema_json: list[dict[str, str]]
+    columns: list[dict[str, str]]
     query: str
     parameters: list[str] = []
     high_water: dt.datetime | None = None
     hash_version: int = 1
     hash_columns: tuple[str, ...] = ()
     reader: str = ""
+    checksum: str = ""  # SHA-256 of the text before it, in the file; written and verified by the lake, empty in memory. Stays the last field.

@@ -106,7 +106,7 @@ class _Load:
         return Manifest(
             table=self.spec.name, seq=plan.seq, run_id=self.run_id, mode=plan.mode.value, partitions=plan.partitions, t0=plan.t0,
             started_at_utc=started, ended_at_utc=self.platform.now(), rows=extracted.rows, bytes=sum(f.bytes for f in extracted.files),
-            files=extracted.files, schema_json=extracted.schema_json, query=extracted.query, parameters=list(extracted.parameters),
+            files=extracted.files, columns=extracted.columns, query=extracted.query, parameters=list(extracted.parameters),
             high_water=extracted.high_water, hash_version=HASH_VERSION,
             hash_columns=self.platform.transform(self.spec).hash_columns, reader=extracted.reader,
         )  # fmt: skip

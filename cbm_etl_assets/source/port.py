@@ -51,7 +51,7 @@ class ExtractResult:
     parameters: tuple[str, ...]
     high_water: dt.datetime | None
     reader: str
-    schema_json: list[dict[str, str]]
+    columns: list[dict[str, str]]
     cleaned: dict[str, int] = field(default_factory=dict)
 
 
