@@ -1,0 +1,240 @@
+"""Every warehouse keeps the same promises. Parametrised over registry.names(), on the real engine."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from cbm_etl_assets.errors import DuplicateKeyError, LostLockError, WarehouseError
+from cbm_etl_assets.metadata.spec import TableSpec
+from cbm_etl_assets.settings import Settings, WarehouseSettings
+from cbm_etl_assets.transform.rows import RowTransform
+from cbm_etl_assets.warehouse import registry
+from cbm_etl_assets.warehouse.port import ApplyRequest, Outcome, StagingTable, TableState, Warehouse
+from cbm_etl_assets_tests.specs import make_spec
+
+NOW = dt.datetime(2026, 3, 1, 2, 0)
+T0 = dt.datetime(2026, 3, 1, 3, 0)
+Row = tuple[Any, ...]
+
+
+@pytest.fixture(params=registry.names())
+def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Warehouse]:
+    settings = Settings(home=tmp_path, warehouse=WarehouseSettings(kind=request.param))
+    made = registry.create(settings, lambda: NOW)
+    made.prepare()
+    yield made
+    made.close()
+
+
+class Loader:
+    """Plays the pipeline's part: issue a seq, stage rows, apply."""
+
+    def __init__(self, warehouse: Warehouse, spec: TableSpec) -> None:
+        self.warehouse, self.spec = warehouse, spec
+
+    def stage(self, rows: list[Row]) -> tuple[TableState, StagingTable]:
+        state = self.warehouse.acquire(self.spec.name)
+        staging = StagingTable(self.spec.name, f"{self.spec.name}__{state.last_issued_seq}", state.last_issued_seq)
+        names = [c.name for c in self.spec.columns]
+        arrays = [pa.array([r[i] for r in rows], c.source_logical.arrow()) for i, c in enumerate(self.spec.columns)]
+        raw = pa.record_batch(arrays, names=names)
+        transform = RowTransform(self.spec, case_insensitive_keys=True)
+        key, diff = transform.hashes(raw)
+        columns = [*arrays, key.cast(pa.binary()), diff.cast(pa.binary())]
+        batch = pa.RecordBatch.from_arrays(columns, names=[*(n for n, _ in self.spec.target_columns), "_key_hash", "_hashdiff"])
+        assert self.warehouse.load_staging(self.spec, staging, iter([batch])) == len(rows)
+        return state, staging
+
+    def apply(self, state: TableState, staging: StagingTable, mode: str = "full", watermark: dt.datetime | None = None) -> Outcome:
+        return self.warehouse.apply(ApplyRequest(
+            self.spec, staging, mode, staging.seq, state.fencing_token, f"run-{staging.seq}", T0, watermark,
+        ))  # fmt: skip
+
+    def load(self, rows: list[Row], mode: str = "full", watermark: dt.datetime | None = None) -> Outcome:
+        return self.apply(*self.stage(rows), mode, watermark)
+
+    def stored(self, columns: str = "cod_cli, nom") -> list[Row]:
+        return self.warehouse.query(f"SELECT {columns} FROM ods.client WHERE NOT _is_deleted ORDER BY 1, 2").rows  # noqa: S608
+
+
+@pytest.fixture
+def loader(warehouse: Warehouse) -> Loader:
+    return Loader(warehouse, make_spec())
+
+
+def row(key: int, name: str = "x", day: int = 1) -> Row:
+    return (key, dt.datetime(2026, 1, day), name, None)
+
+
+def test_insert_update_unchanged_are_told_apart(loader: Loader) -> None:
+    assert loader.load([row(1), row(2), row(3)]) == Outcome(read=3, inserted=3)
+    assert loader.load([row(1), row(2, "y"), row(4)], "incremental") == Outcome(read=3, inserted=1, updated=1, unchanged=1)
+    assert loader.stored() == [(1, "x"), (2, "y"), (3, "x"), (4, "x")]
+
+
+def test_a_run_with_nothing_to_do_changes_no_row_and_no_stamp(loader: Loader) -> None:
+    loader.load([row(1), row(2)])
+    before = loader.warehouse.query("SELECT * FROM ods.client ORDER BY cod_cli").rows
+    assert loader.load([row(2), row(1)]) == Outcome(read=2, unchanged=2)
+    assert loader.warehouse.query("SELECT * FROM ods.client ORDER BY cod_cli").rows == before
+
+
+def test_technical_columns_are_there_from_the_first_release(loader: Loader) -> None:
+    loader.load([row(1)])
+    found = loader.warehouse.query("SELECT * FROM ods.client")
+    stored = dict(zip(found.columns, found.rows[0], strict=True))
+    assert len(bytes(stored["_key_hash"])) == len(bytes(stored["_hashdiff"])) == 32
+    assert [stored[c] for c in ("_hash_version", "_load_seq", "_extracted_at", "_updated_at", "_run_id", "_is_deleted", "_deleted_at")] == [
+        1, 1, T0, NOW, "run-1", False, None,
+    ]  # fmt: skip
+
+
+def test_an_empty_first_load_makes_an_empty_table(loader: Loader) -> None:
+    assert loader.load([]) == Outcome()
+    assert loader.stored() == []
+
+
+def test_the_freshest_read_wins(loader: Loader) -> None:
+    loader.load([row(1, "old"), row(2, "old")])
+    early = loader.stage([row(1, "read early"), row(3, "read early")])
+    late = loader.stage([row(1, "read late")])
+    assert loader.apply(*late, mode="incremental") == Outcome(read=1, updated=1)
+    with pytest.raises(LostLockError):
+        loader.apply(*early, mode="partition")
+    current = loader.warehouse.state("client")
+    outcome = loader.apply(TableState("client", fencing_token=current.fencing_token), early[1], mode="partition")
+    assert outcome == Outcome(read=2, superseded=1, inserted=1)
+    assert loader.stored() == [(1, "read late"), (2, "old"), (3, "read early")]
+
+
+def test_a_load_older_than_the_last_full_changes_nothing(loader: Loader) -> None:
+    early = loader.stage([row(9, "ghost")])
+    loader.load([row(1)])
+    current = loader.warehouse.state("client")
+    assert loader.apply(TableState("client", fencing_token=current.fencing_token), early[1], "partition") == Outcome(read=1, superseded=1)
+    assert loader.stored() == [(1, "x")]
+
+
+def test_the_watermark_moves_with_its_data_and_only_forwards(loader: Loader) -> None:
+    day = dt.datetime(2026, 1, 5)
+    loader.load([row(1)], watermark=day)
+    assert loader.warehouse.state("client").watermark == day
+    loader.load([row(1)], "incremental", watermark=day - dt.timedelta(days=2))
+    loader.load([row(1)], "partition", watermark=None)
+    assert loader.warehouse.state("client").watermark == day
+
+
+def test_a_failed_apply_moves_nothing(loader: Loader) -> None:
+    loader.load([row(1)], watermark=dt.datetime(2026, 1, 1))
+    before = loader.warehouse.state("client")
+    loader.spec = make_spec(duplicate_keys_max=0)
+    state, staging = loader.stage([row(1, "a"), row(1, "b")])
+    with pytest.raises(DuplicateKeyError, match="cod_cli is not a key: 1 keys"):
+        loader.apply(state, staging, watermark=dt.datetime(2026, 1, 9))
+    after = loader.warehouse.state("client")
+    assert (after.watermark, after.last_applied_seq) == (before.watermark, before.last_applied_seq)
+    assert loader.stored() == [(1, "x")]
+
+
+def test_duplicates_in_one_extraction_keep_the_greatest_cursor(loader: Loader) -> None:
+    assert loader.load([row(1, "old", 1), row(1, "new", 3), row(1, "mid", 2), row(2)]) == Outcome(read=4, inserted=2, deduplicated=2)
+    assert loader.stored() == [(1, "new"), (2, "x")]
+
+
+def test_a_key_spelled_anew_is_an_update(warehouse: Warehouse) -> None:
+    columns = [{"name": "k", "type": "varchar(9)"}, {"name": "v", "type": "integer"}]
+    loader = Loader(warehouse, make_spec(columns=columns, primary_key=["k"], cursor=None))
+    loader.load([("abc", 1)])
+    assert loader.load([("ABC ", 1)]) == Outcome(read=1, updated=1)
+    assert loader.stored("k, v") == [("ABC ", 1)]
+
+
+def test_hyphenated_and_reserved_names(warehouse: Warehouse) -> None:
+    columns = [{"name": n, "type": "integer"} for n in ("gencod-v", "order", "Select", 'quo"te')]
+    loader = Loader(warehouse, make_spec(columns=columns, primary_key=["gencod-v"], cursor=None))
+    loader.load([(1, 2, 3, 4)])
+    assert loader.stored('gencod_v, "order", "Select", quo_te') == [(1, 2, 3, 4)]
+
+
+def test_an_added_column_and_a_widened_type_evolve_the_table(loader: Loader) -> None:
+    loader.load([row(1)])
+    columns = [
+        {"name": "cod_cli", "type": "bigint"}, {"name": "dat_mod", "type": "timestamp"}, {"name": "nom", "type": "varchar(80)"},
+        {"name": "gencod-v", "type": "varchar(20)"}, {"name": "qte", "type": "integer"},
+    ]  # fmt: skip
+    loader.spec = make_spec(columns=columns)
+    assert loader.load([(*row(1), 5), (*row(2), None)]) == Outcome(read=2, inserted=1, updated=1)
+    loader.spec = make_spec(columns=[*columns[:4], {"name": "qte", "type": "decimal(15,2)"}])
+    loader.load([(*row(3), 7)], "incremental")
+    assert [tuple(map(str, r)) for r in loader.stored("cod_cli, qte")] == [("1", "5.00"), ("2", "None"), ("3", "7.00")]
+
+
+def test_a_retyped_column_stops_in_words(loader: Loader) -> None:
+    loader.load([row(1)])
+    loader.spec = make_spec(columns=[
+        {"name": "cod_cli", "type": "bigint"}, {"name": "dat_mod", "type": "timestamp"}, {"name": "nom", "type": "date"},
+    ])  # fmt: skip
+    with pytest.raises(WarehouseError, match="column 'nom' is VARCHAR in ODS and DATE in the spec"):
+        loader.load([(1, None, None)])
+    assert loader.stored() == [(1, "x")]
+
+
+def test_staging_leaves_nothing_behind(loader: Loader) -> None:
+    loader.load([row(1)])
+    loader.stage([row(2)])
+    loader.stage([row(3)])
+    assert loader.warehouse.drop_staging("clien") == 0
+    assert loader.warehouse.drop_staging("client") == 2
+    assert loader.warehouse.drop_staging("client") == 0
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM ods.client", "DROP TABLE ods.client", "CREATE TABLE x (i INTEGER)"])
+def test_the_query_door_only_reads(loader: Loader, statement: str) -> None:
+    loader.load([row(1)])
+    with pytest.raises(WarehouseError):
+        loader.warehouse.query(statement)
+    assert loader.stored() == [(1, "x")]
+
+
+def test_every_type_comes_back_exact(warehouse: Warehouse) -> None:
+    from decimal import Decimal
+
+    values: dict[str, Any] = {
+        "bigint": 2**63 - 1, "integer": -(2**31), "decimal(38,10)": Decimal("9999999999999999999999999999.9999999999"), "double": 0.1,
+        "boolean": None, "date": dt.date(1, 1, 1), "timestamp": dt.datetime(9999, 12, 31, 23, 59, 59, 999999), "varchar(9)": "é€😀 ",
+        "binary": b"\x00\xff", "time": dt.time(23, 59, 59, 1),
+    }  # fmt: skip
+    columns = [{"name": f"c{i}", "type": kind} for i, kind in enumerate(values)]
+    loader = Loader(warehouse, make_spec(columns=columns, primary_key=["c0"], cursor=None))
+    loader.load([tuple(values.values())])
+    assert loader.stored(", ".join(f"c{i}" for i in range(len(values)))) == [tuple(values.values())]
+    assert loader.load([tuple(values.values())]) == Outcome(read=1, unchanged=1)
+
+
+def test_rows_without_a_key_are_a_multiset(warehouse: Warehouse) -> None:
+    """Staged keys are the occurrence keys the pipeline makes; what is absent from a full read is gone."""
+    from cbm_etl_assets.transform.hashing import occurrence_keys
+
+    spec = make_spec(columns=[{"name": "v", "type": "integer"}], primary_key=[], cursor=None)
+
+    def load(values: list[int]) -> Outcome:
+        import polars as pl
+
+        state = warehouse.acquire("client")
+        staging = StagingTable("client", f"client__{state.last_issued_seq}", state.last_issued_seq)
+        diff = RowTransform(spec, case_insensitive_keys=True).hashes(pa.record_batch({"v": pa.array(values, pa.int32())}))[1].cast(pa.binary())
+        keys = occurrence_keys(pl.Series(diff, dtype=pl.Binary)).to_arrow().cast(pa.binary())
+        batch = pa.RecordBatch.from_arrays([pa.array(values, pa.int32()), keys, diff], names=["v", "_key_hash", "_hashdiff"])
+        warehouse.load_staging(spec, staging, iter([batch]))
+        return warehouse.apply(ApplyRequest(spec, staging, "full", staging.seq, state.fencing_token, "r", T0))
+
+    assert load([1, 1, 2]) == Outcome(read=3, inserted=3)
+    assert load([2, 1, 1]) == Outcome(read=3, unchanged=3)
+    assert load([1, 2, 3]) == Outcome(read=3, inserted=1, unchanged=2, deleted=1)
+    assert warehouse.query("SELECT v FROM ods.client WHERE NOT _is_deleted ORDER BY v").rows == [(1,), (2,), (3,)]
