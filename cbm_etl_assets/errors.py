@@ -12,12 +12,14 @@
         ├── TransientError                     may succeed when tried again
         │   ├── TransientSourceError           link loss, stall, login refused for now, connection cap
         │   │   └── RecordLockError            a record is held by another session of the source
-        │   └── TransientWarehouseError        file locked, deadlock, lock time-out
+        │   ├── TransientWarehouseError        file locked, deadlock, lock time-out
+        │   └── TransientControlError          control database busy or out of reach for now
         └── FinalError                         will fail again until somebody acts
             ├── SourceError                    the source refused
             │   ├── SqlWidthError              a stored value is wider than its SQL width
             │   ├── TextTooLongError           a value is longer than the reader's declared buffer
             │   └── SourceSchemaError          a table or column the spec names is not in the source
+            ├── ControlError                   the control database refused or is damaged
             ├── LakeError
             │   └── CorruptRawFileError        checksum, size or footer does not match the manifest
             ├── WarehouseError
@@ -102,7 +104,15 @@ class TransientWarehouseError(TransientError):
     pass
 
 
+class TransientControlError(TransientError):
+    pass
+
+
 class FinalError(LoadError):
+    pass
+
+
+class ControlError(FinalError):
     pass
 
 
