@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from itertools import pairwise
 
 from cbm_etl_assets.errors import ConfigurationError
 from cbm_etl_assets.metadata.spec import PartitionGrain, PartitionSpec
@@ -52,7 +53,7 @@ def bounds(partition: PartitionSpec, keys: tuple[str, ...]) -> tuple[dt.datetime
     Raises: ConfigurationError when a key is unknown or the keys leave a hole.
     """
     days = sorted(parse_key(partition, key) for key in keys)
-    for left, right in zip(days, days[1:], strict=False):
+    for left, right in pairwise(days):
         if next_start(left, partition.grain) != right:
             raise ConfigurationError(f"Partitions must be adjacent in one load: nothing between {left} and {right}.")
     is_first = days[0] == floor_to_grain(partition.start, partition.grain)

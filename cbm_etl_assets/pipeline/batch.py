@@ -53,7 +53,9 @@ def _skip_blocked(waiting: dict[str, TableSpec], done: dict[str, LoadResult], ru
         for name, spec in list(waiting.items()):
             failed = [d for d in spec.depends_on if d in done and done[d].status is not Status.SUCCESS]
             if failed or stop:
-                why = f"depends on {', '.join(failed)}, which did not load" if failed else "an earlier table failed and --fail-fast was given"
+                why = (
+                    f"depends on {', '.join(failed)}, which did not load" if failed else "an earlier table failed and --fail-fast was given"
+                )
                 done[name] = LoadResult(name, Status.SKIPPED, run.mode, run.run_id, error_message=f"Skipped: {why}.", exit_code=1)
                 del waiting[name]
                 changed = True
@@ -62,12 +64,13 @@ def _skip_blocked(waiting: dict[str, TableSpec], done: dict[str, LoadResult], ru
 def _load_one(platform: Platform, spec: TableSpec, run: LoadOptions, on_event: OnEvent | None) -> LoadResult:
     try:
         return load_table(platform, spec, run, on_event)
-    except CbmError as error:
-        status = Status.BUSY if isinstance(error, BusyError) else Status.FAILED
+    except Exception as error:  # noqa: BLE001  invariant 9: whatever befalls one table is that table's result, never the others'
         return LoadResult(
-            spec.name, status, run.mode, run.run_id, error_class=type(error).__name__, error_message=redact(str(error)), exit_code=error.exit_code
-        )
-    except Exception as error:  # an unforeseen fault of one table must not stop the others; it is reported as that table's failure
-        return LoadResult(
-            spec.name, Status.FAILED, run.mode, run.run_id, error_class=type(error).__name__, error_message=redact(str(error)), exit_code=1
+            table=spec.name,
+            status=Status.BUSY if isinstance(error, BusyError) else Status.FAILED,
+            mode=run.mode,
+            run_id=run.run_id,
+            error_class=type(error).__name__,
+            error_message=redact(str(error)),
+            exit_code=error.exit_code if isinstance(error, CbmError) else 1,
         )

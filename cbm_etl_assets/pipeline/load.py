@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from typing import TypeVar
 
 from cbm_etl_assets.control.port import LogEnd, LogStart, TableLock
 from cbm_etl_assets.errors import CbmError, LostLockError
@@ -25,6 +26,8 @@ from cbm_etl_assets.reliability.retry import RetryEvent, RetryPolicy, call_with_
 from cbm_etl_assets.source.port import ExtractRequest, ExtractResult
 from cbm_etl_assets.transform.hashing import HASH_VERSION
 from cbm_etl_assets.warehouse.port import ApplyRequest, Outcome, StagingTable
+
+T = TypeVar("T")
 
 
 def load_table(platform: Platform, spec: TableSpec, options: LoadOptions, on_event: OnEvent | None = None) -> LoadResult:
@@ -128,7 +131,7 @@ class _Load:
 
     def _apply(self, staging: StagingTable, plan: LoadPlan, manifest: Manifest) -> Outcome:
         if self.lock.lost:
-            raise LostLockError(f"Table '{self.spec.name}': another run took the table over; nothing was written.", remedy="its result stands")
+            raise LostLockError(f"Table '{self.spec.name}': another run took it over; nothing was written.", remedy="its result stands")
         clock = time.perf_counter()
         self._tell("merge", manifest.rows, 0)
         try:
@@ -142,7 +145,7 @@ class _Load:
 
     # -- retries, events, log rows ----------------------------------------------------------------------------------
 
-    def _retried[T](self, work: Callable[[], T]) -> T:
+    def _retried(self, work: Callable[[], T]) -> T:
         source = self.platform.settings.source
         policy = RetryPolicy(retries=source.retries, base_seconds=source.retry_delay_seconds)
         return call_with_retry(work, policy, on_retry=self._count, clockwork=self.platform.clockwork)
@@ -160,13 +163,12 @@ class _Load:
         return keys[0] if len(keys) == 1 else f"{keys[0]}..{keys[-1]}" if keys else ""
 
     def _success(self, result: LoadResult) -> LogEnd:
-        return replace(
-            self._end("success"), rows=asdict(result.outcome), bytes=result.bytes, high_water=result.high_water, seq=result.seq
-        )
+        return replace(self._end("success"), rows=asdict(result.outcome), bytes=result.bytes, high_water=result.high_water, seq=result.seq)
 
     def _failure(self, error: BaseException) -> LogEnd:
+        seq = self.plan.seq if self.plan else 0
         message = error.message if isinstance(error, CbmError) else str(error)
-        return replace(self._end("failed"), error_class=type(error).__name__, error_message=redact(message), seq=self.plan.seq if self.plan else 0)
+        return replace(self._end("failed"), error_class=type(error).__name__, error_message=redact(message), seq=seq)
 
     def _end(self, status: str) -> LogEnd:
         s = self.seconds

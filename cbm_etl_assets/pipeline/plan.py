@@ -54,7 +54,8 @@ def plan_load(spec: TableSpec, options: LoadOptions, state: TableState, t0: dt.d
 def _partition_range(spec: TableSpec, keys: tuple[str, ...]) -> ReadRange:
     if spec.partition is None or not spec.primary_key:
         raise ConfigurationError(
-            f"Table '{spec.name}' has no partitions.", remedy="give it a cursor, a primary_key and `partition:` in its spec, or load it in full"
+            f"Table '{spec.name}' has no partitions.",
+            remedy="give it a cursor, a primary_key and `partition:` in its spec, or load it in full",
         )
     if not keys:
         raise ConfigurationError(f"Table '{spec.name}': a partition load needs at least one partition.", remedy="--from and --to name them")

@@ -11,7 +11,7 @@ from cbm_etl_assets.lake.lake import Lake
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.reliability.retry import Clockwork
 from cbm_etl_assets.settings import Settings
-from cbm_etl_assets.source.dialects import get_dialect
+from cbm_etl_assets.source.dialects import dialect
 from cbm_etl_assets.source.port import Source
 from cbm_etl_assets.transform.rows import RowTransform
 from cbm_etl_assets.warehouse.port import Warehouse
@@ -36,7 +36,7 @@ class Platform:
     clockwork: Clockwork = field(default_factory=Clockwork)
 
     def transform(self, spec: TableSpec) -> RowTransform:
-        return RowTransform(spec, case_insensitive_keys=get_dialect(self.settings.source.dialect).case_insensitive_keys)
+        return RowTransform(spec, case_insensitive_keys=dialect(self.settings.source.dialect).case_insensitive_keys)
 
     def close(self) -> None:
         self.source.close()

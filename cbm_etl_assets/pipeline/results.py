@@ -55,8 +55,8 @@ class LoadResult:
     run_id: str
     seq: int = 0
     partitions: tuple[str, ...] = ()
-    outcome: Outcome = Outcome()
-    seconds: StageSeconds = StageSeconds()
+    outcome: Outcome = field(default_factory=Outcome)
+    seconds: StageSeconds = field(default_factory=StageSeconds)
     bytes: int = 0
     files: int = 0
     attempts: int = 1

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 PREVIEW_ROWS = 10
 MASKED = "***"
-_OCCURRENCE_NAMES = (HASHDIFF,)
 
 
 @dataclass

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from cbm_etl_assets.metadata.manifest import RawFile
 from cbm_etl_assets.metadata.catalogue import SourceTable
+from cbm_etl_assets.metadata.manifest import RawFile
 from cbm_etl_assets.metadata.spec import TableSpec
 
 if TYPE_CHECKING:
@@ -77,3 +77,5 @@ class Source(Protocol):
     def query(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
         """A small read-only result (probes, preflight, proofs)."""
         ...
+
+    def close(self) -> None: ...

@@ -48,9 +48,7 @@ def split_elements(text: pl.Series, extent: int) -> list[pl.Series]:
         )
     frame = pl.DataFrame({"l": lists})
     elements = [pl.col("l").list.get(i, null_on_oob=True) for i in range(extent)]
-    plain = [
-        pl.when(e == "?").then(None).otherwise(e.str.replace_many(_MARKED, _PLAIN)).alias(str(i)) for i, e in enumerate(elements)
-    ]
+    plain = [pl.when(e == "?").then(None).otherwise(e.str.replace_many(_MARKED, _PLAIN)).alias(str(i)) for i, e in enumerate(elements)]
     return frame.select(plain).get_columns()
 
 
@@ -82,7 +80,7 @@ def to_type(values: pl.Series, logical: LogicalType) -> pl.Series:
 
 
 def _may_lose(delivered: pl.DataType, wanted: pl.DataType) -> bool:
-    return delivered.is_numeric() and wanted.is_numeric() or delivered.is_temporal() and wanted.is_temporal()
+    return (delivered.is_numeric() and wanted.is_numeric()) or (delivered.is_temporal() and wanted.is_temporal())
 
 
 def _from_text(values: pl.Series, logical: LogicalType) -> pl.Series:

@@ -37,8 +37,7 @@ class RowTransform:
     def is_rename_only(self) -> bool:
         """True when raw and ODS-bound values are the same bytes under (perhaps) other names."""
         return not any(
-            (c.extent and c.explode) or c.clean or c.mask or c.source_logical.kind is not c.logical.kind or str(c.source_logical) != str(c.logical)
-            for c in self.spec.kept_columns
+            (c.extent and c.explode) or c.clean or c.mask or str(c.source_logical) != str(c.logical) for c in self.spec.kept_columns
         )
 
     @cached_property
@@ -53,8 +52,7 @@ class RowTransform:
         Raises: ConversionError.
         """
         names = [c.name for c in self.spec.kept_columns]
-        frame = pl.from_arrow(batch.select(names))
-        assert isinstance(frame, pl.DataFrame)
+        frame = pl.DataFrame(pl.from_arrow(batch.select(names)))
         if self.is_rename_only:
             frame.columns = [c.target_name for c in self.spec.kept_columns]
             return frame

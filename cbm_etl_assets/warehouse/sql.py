@@ -94,13 +94,13 @@ class Statements:
     def names(self, names: Sequence[str]) -> Columns:
         return self.columns([(name, None) for name in names])
 
-    def render(self, name: str, **values: Value) -> str:
+    def render(self, name: str, **values: Value | str) -> str:
         """`name` is '<purpose>/<file without .sql>'. Raises: ConfigurationError on an unknown file, a bare string or a
         placeholder nobody filled."""
-        wrong = [key for key, value in values.items() if not isinstance(value, Ident | Columns | Fragment)]
+        wrong = [key for key, value in values.items() if isinstance(value, str)]
         if wrong:
             raise ConfigurationError(f"SQL '{name}': {', '.join(wrong)} must be Ident, Columns or Fragment, not text.")
-        return _template(self.dialect, name).render(**values)
+        return str(_template(self.dialect, name).render(**values))
 
 
 @cache

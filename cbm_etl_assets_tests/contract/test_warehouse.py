@@ -60,7 +60,7 @@ class Loader:
         return self.apply(*self.stage(rows), mode, watermark)
 
     def stored(self, columns: str = "cod_cli, nom") -> list[Row]:
-        return self.warehouse.query(f"SELECT {columns} FROM ods.client WHERE NOT _is_deleted ORDER BY 1, 2").rows  # noqa: S608
+        return self.warehouse.query(f"SELECT {columns} FROM ods.client WHERE NOT _is_deleted ORDER BY 1, 2").rows
 
 
 @pytest.fixture
@@ -228,7 +228,9 @@ def test_rows_without_a_key_are_a_multiset(warehouse: Warehouse) -> None:
 
         state = warehouse.acquire("client")
         staging = StagingTable("client", f"client__{state.last_issued_seq}", state.last_issued_seq)
-        diff = RowTransform(spec, case_insensitive_keys=True).hashes(pa.record_batch({"v": pa.array(values, pa.int32())}))[1].cast(pa.binary())
+        diff = (
+            RowTransform(spec, case_insensitive_keys=True).hashes(pa.record_batch({"v": pa.array(values, pa.int32())}))[1].cast(pa.binary())
+        )
         keys = occurrence_keys(pl.Series(diff, dtype=pl.Binary)).to_arrow().cast(pa.binary())
         batch = pa.RecordBatch.from_arrays([pa.array(values, pa.int32()), keys, diff], names=["v", "_key_hash", "_hashdiff"])
         warehouse.load_staging(spec, staging, iter([batch]))

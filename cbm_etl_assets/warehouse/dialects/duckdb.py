@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 # v1.5.0, not the 2.0 default: BI connectors and DBeaver still ship 1.5 engines, which cannot open 2.0 files.
-_STORAGE = {"storage_compatibility_version": "v1.5.0"}
+_STORAGE: dict[str, Any] = {"storage_compatibility_version": "v1.5.0"}
 _LOCKED = re.compile(r"could not set lock|conflicting lock|different configuration", re.IGNORECASE)
 _DAMAGED = re.compile(r"not a valid duckdb|corrupt|checksum|serialization error|invalid database", re.IGNORECASE)
 _POLL_SECONDS = 0.05
@@ -243,7 +243,9 @@ class DuckDbWarehouse:
         except FileExistsError:
             return
         except (OSError, duckdb.Error) as error:
-            raise WarehouseError(f"The warehouse file '{self.path.name}' cannot be created: {error}", remedy="check the folder and its rights") from None
+            raise WarehouseError(
+                f"The warehouse file '{self.path.name}' cannot be created: {error}", remedy="check the folder and its rights"
+            ) from None
         finally:
             aside.unlink(missing_ok=True)
 

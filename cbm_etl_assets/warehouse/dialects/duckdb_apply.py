@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from cbm_etl_assets.errors import AccountingError, DuplicateKeyError, LostLockError, WarehouseError
 from cbm_etl_assets.metadata.types import Kind, LogicalType
 from cbm_etl_assets.warehouse.port import ApplyRequest, Outcome, TableState
-from cbm_etl_assets.warehouse.sql import Fragment, Statements
+from cbm_etl_assets.warehouse.sql import Fragment, Statements, Value
 
 if TYPE_CHECKING:
     import duckdb
@@ -39,7 +39,7 @@ class DuckDbApply:
         request = self._request
         if state.fencing_token != request.fencing_token:
             raise LostLockError(
-                f"Table '{request.spec.name}': another run took the table over (token {state.fencing_token}, ours {request.fencing_token}).",
+                f"Table '{request.spec.name}': another run took it over (token {state.fencing_token}, ours {request.fencing_token}).",
                 remedy="nothing was written; the other run's result stands",
             )
         self._evolve()
@@ -59,10 +59,8 @@ class DuckDbApply:
         if not self._number("ods/count", target=self._target):
             self._execute("ods/insert_all", self._stamps, target=self._target, staging=self._staging, columns=self._columns)
             return Outcome(read=read, inserted=read - deduplicated, deduplicated=deduplicated)
-        self._execute(
-            "ods/classify", {"seq": self._request.seq}, target=self._target, staging=self._staging, respelled=self._respelled()
-        )
-        counts: dict[str, int] = dict(self._rows("ods/outcomes"))
+        self._execute("ods/classify", {"seq": self._request.seq}, target=self._target, staging=self._staging, respelled=self._respelled())
+        counts: dict[str, int] = {str(outcome): int(str(rows)) for outcome, rows in self._rows("ods/outcomes")}
         if counts.keys() & {"updated", "resurrected"}:
             self._execute("ods/remove_changed", target=self._target)
         if counts.keys() & {"inserted", "updated", "resurrected"}:
@@ -70,7 +68,7 @@ class DuckDbApply:
         return Outcome(read=read, deduplicated=deduplicated, deleted=self._tombstone(read), **counts)
 
     def _deduplicate(self) -> int:
-        over, keys_over = self._rows("ods/duplicates", staging=self._staging)[0]
+        over, keys_over = (int(str(n)) for n in self._rows("ods/duplicates", staging=self._staging)[0])
         if not over:
             return 0
         spec = self._request.spec
@@ -83,7 +81,7 @@ class DuckDbApply:
                 remedy="choose a unique primary_key in the spec, or raise duplicate_keys_max",
             )
         self._execute("ods/deduplicate", staging=self._staging, keys=keys, order=self._cursor_order())
-        return int(over)
+        return over
 
     def _shown(self, sample: list[tuple[object, ...]]) -> str:
         spec = self._request.spec
@@ -149,18 +147,18 @@ class DuckDbApply:
 
     _last_count = 0
 
-    def _execute(self, name: str, parameters: dict[str, object] | None = None, **values: object) -> None:
-        text = self._statements.render(name, **values)  # type: ignore[arg-type]
+    def _execute(self, name: str, parameters: dict[str, object] | None = None, **values: Value) -> None:
+        text = self._statements.render(name, **values)
         row = self._connection.execute(text, parameters or {}).fetchone()
         self._last_count = int(row[0]) if row and isinstance(row[0], int) else 0
 
-    def _rows(self, name: str, **values: object) -> list[tuple[object, ...]]:
-        return self._connection.execute(self._statements.render(name, **values)).fetchall()  # type: ignore[arg-type]
+    def _rows(self, name: str, **values: Value) -> list[tuple[object, ...]]:
+        return self._connection.execute(self._statements.render(name, **values)).fetchall()
 
     def _rows_with(self, name: str, parameters: dict[str, object]) -> list[tuple[str, str]]:
         return self._connection.execute(self._statements.render(name), parameters).fetchall()
 
-    def _number(self, name: str, **values: object) -> int:
+    def _number(self, name: str, **values: Value) -> int:
         return int(str(self._rows(name, **values)[0][0]))
 
 

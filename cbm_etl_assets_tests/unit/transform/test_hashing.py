@@ -23,7 +23,10 @@ GOLDEN = [
     ({"a": 1}, "5072b1c1adf9e5f46e7f7a35e7851a4a6045e44e2d127842f11c31778c134f91"),
     ({"a": "abc", "b": None}, "ad787cdc8c164bcd0bfc73f85f2faf99d28c4fc12613a8fd3c25993366c8f8f0"),
     ({"a": Decimal("1.50")}, "a8c453b4d805402a3caaa44b5c4080470ae24b7fe1ceb09f83d5a45442eb262e"),
-    ({"a": dt.date(2026, 3, 1), "b": dt.datetime(2026, 3, 1, 12, 30, 0, 123456)}, "de21e3022b213936f794b6c125bba8fb4bd4daf0cdf7c079e94ed4ff6049f48b"),
+    (
+        {"a": dt.date(2026, 3, 1), "b": dt.datetime(2026, 3, 1, 12, 30, 0, 123456)},
+        "de21e3022b213936f794b6c125bba8fb4bd4daf0cdf7c079e94ed4ff6049f48b",
+    ),
     ({"a": True, "b": b"\x00\xff", "c": 0.5, "d": "é€😀"}, "d426a21f77d2f6b953f351a6bfb867ed2160448abbccc94e45058e6b8eb03844"),
 ]
 

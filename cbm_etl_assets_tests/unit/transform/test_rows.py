@@ -36,7 +36,9 @@ ARRAY_COLUMNS = [
 
 def test_extents_cleaning_types_and_masks() -> None:
     transform = RowTransform(make_spec(columns=ARRAY_COLUMNS, cursor=None), case_insensitive_keys=True)
-    out = transform.columns(raw(cod_cli=[1, 2], px=["123.45;?;-2", None], **{"mot-cle": [" a ", "---"]}, mail=["x@y", None], dat=["31/12/2025", "00/00/0000"]))
+    out = transform.columns(
+        raw(cod_cli=[1, 2], px=["123.45;?;-2", None], **{"mot-cle": [" a ", "---"]}, mail=["x@y", None], dat=["31/12/2025", "00/00/0000"])
+    )
     assert out.columns == ["cod_cli", "px_1", "px_2", "px_3", "mot_cle", "mail", "dat"]
     assert out.row(0)[:5] == (1, Decimal("123.45"), None, Decimal("-2.00"), "a")
     assert len(out.row(0)[5]) == 64
