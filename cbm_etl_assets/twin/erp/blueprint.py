@@ -23,7 +23,8 @@ class Fill(StrEnum):
 
 _ABL: dict[str, tuple[str, Kind]] = {
     "char": ("character", Kind.VARCHAR), "int": ("integer", Kind.INTEGER), "int64": ("int64", Kind.BIGINT),
-    "dec": ("decimal", Kind.DECIMAL), "log": ("logical", Kind.BOOLEAN), "date": ("date", Kind.DATE), "datetime": ("datetime", Kind.TIMESTAMP),
+    "dec": ("decimal", Kind.DECIMAL), "log": ("logical", Kind.BOOLEAN), "date": ("date", Kind.DATE),
+    "datetime": ("datetime", Kind.TIMESTAMP),
 }  # fmt: skip
 _FORMATS: dict[str, str] = {
     "integer": "->>>>>>9", "int64": "->>>>>>>>>>>>9", "logical": "oui/non", "date": "99/99/9999", "datetime": "99/99/9999 HH:MM:SS.SSS",
