@@ -1,0 +1,7 @@
+"""Fixtures every room may use."""
+
+from __future__ import annotations
+
+from cbm_etl_assets_tests.twin_fixture import clean_twin, twin
+
+__all__ = ["clean_twin", "twin"]
