@@ -54,7 +54,9 @@ def fill_up(table: str, declared: Sequence[Col], profile: TableProfile) -> tuple
     slots.sort(key=lambda slot: _dice(table, *slot))
     names = {kind: _names(kind, taken) for kind in missing}
     spread = [fill for fill in Fill for _ in range(fills[fill])]
-    return (*declared, *(_column(table, kind, n, next(names[kind]), fill) for (kind, n), fill in zip(slots, spread, strict=True)))
+    made = [_column(table, kind, n, next(names[kind]), fill) for (kind, n), fill in zip(slots, spread, strict=True)]
+    made.sort(key=lambda column: _dice(table, column.name, "order"))  # empty and full columns alternate, as in a grown table
+    return (*declared, *made)
 
 
 def _missing_fills(declared: Sequence[Col], profile: TableProfile) -> dict[Fill, int]:

@@ -1,4 +1,4 @@
-"""A throw-away PostgreSQL with the twin's schemas and the demo ERP; no proxy, the data is what these tests look at."""
+"""A throw-away PostgreSQL with the twin's schemas; no proxy, the data is what these tests look at."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import pytest
 from psycopg import Connection
 
 from cbm_etl_assets.twin import postgres, store
-from cbm_etl_assets.twin.erp.load import load_erp
 
 TODAY = dt.date(2026, 3, 31)
 
@@ -31,15 +30,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def loaded(server: str) -> str:
-    """Loaded once; the tests work in transactions of their own or on tables they restore."""
+def prepared(server: str) -> str:
+    """With the twin's schemas; each test loads the table it looks at."""
     with psycopg.connect(server) as conn:
         store.bootstrap(conn, "Europe/Paris")
-        load_erp(conn, today=TODAY)
     return server
 
 
 @pytest.fixture
-def erp(loaded: str) -> Iterator[Connection[Any]]:
-    with psycopg.connect(loaded, autocommit=True) as conn:
+def erp(prepared: str) -> Iterator[Connection[Any]]:
+    with psycopg.connect(prepared, autocommit=True) as conn:
         yield conn
