@@ -1,0 +1,116 @@
+"""Output: results on stdout (a rich table, or one JSON document with `--json`), everything said on the way on stderr.
+
+Owns the form. Values come from a source nobody controls: they are never read as rich markup, and control characters are
+shown, not sent to the terminal.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from typing import IO, Any
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+# Piped output has no width of its own; rich would cut every table to 80 columns.
+PIPE_WIDTH = 180
+STYLES = {"success": "green", "ok": "green", "failed": "bold red", "fail": "bold red", "busy": "yellow", "warn": "yellow",
+          "skipped": "yellow", "skip": "dim", "started": "cyan"}  # fmt: skip
+
+
+def console(stream: IO[str] | None = None) -> Console:
+    file = stream or sys.stdout
+    width = None if file.isatty() else shutil.get_terminal_size((PIPE_WIDTH, 50)).columns
+    return Console(file=file, width=width, highlight=False, emoji=False, markup=False, soft_wrap=False)
+
+
+def printable(text: str) -> str:
+    """Control characters spelled (`\\x1b`), so that a value cannot drive the terminal."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+
+
+def number(value: float | int | None, digits: int = 0) -> str:
+    """1234567 -> '1 234 567': grouped by a no-break space, as French and ISO readers expect."""
+    return "" if value is None else f"{value:,.{digits}f}".replace(",", "\u00a0")
+
+
+def plain(value: object) -> Any:
+    """A value as JSON can carry it; exact decimals and instants as text."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, dt.datetime | dt.date | dt.time):
+        return value.isoformat()
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value).hex()
+    if isinstance(value, Decimal | Path | dt.timedelta):
+        return str(value)
+    if isinstance(value, set | frozenset | tuple):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+def _finite(value: Any) -> Any:
+    """NaN and the infinities become text: they are no JSON, and a strict reader would refuse the whole document."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {str(k): _finite(v) for k, v in value.items()}
+    return [_finite(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def cell(value: object) -> Text:
+    if value is None:
+        return Text("NULL", style="dim")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        text = printable(str(plain(value)) if isinstance(value, bytes | Enum) else str(value))
+        return Text(text, style=STYLES.get(text, ""))
+    return Text(str(value), justify="right")
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = ()) -> Table:
+    built = Table(title=title or None, title_justify="left", header_style="bold", show_edge=True)
+    for name in columns:
+        built.add_column(Text(printable(name)), justify="right" if name in right else "left", overflow="fold")
+    for row in rows:
+        built.add_row(*(cell(value) for value in row))
+    return built
+
+
+class Output:
+    """Where a command says what it found. `machine` = --json."""
+
+    def __init__(self, *, machine: bool = False, out: IO[str] | None = None, err: IO[str] | None = None) -> None:
+        self.machine = machine
+        self._out = out or sys.stdout
+        self._err = err or sys.stderr
+
+    @property
+    def quiet(self) -> bool:
+        """A machine reads and nobody watches: no progress."""
+        return self.machine and not self._err.isatty()
+
+    @property
+    def err(self) -> IO[str]:
+        return self._err
+
+    def note(self, text: str) -> None:
+        """Something worth knowing beside the result; never on stdout."""
+        print(printable(text), file=self._err, flush=True)
+
+    def result(self, document: dict[str, Any], *shown: RenderableType) -> None:
+        """The JSON document for a machine, the renderables for a person. Keys are documented and stable."""
+        if self.machine:
+            print(json.dumps(_finite(document), default=plain, ensure_ascii=False, indent=2), file=self._out)
+            return
+        screen = console(self._out)
+        for one in shown:
+            screen.print(Text(printable(one)) if isinstance(one, str) else one)

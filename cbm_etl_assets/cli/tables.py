@@ -1,0 +1,10 @@
+"""tables"""
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="x")
+
+
+@app.callback()
+def _root() -> None:
+    pass

@@ -1,0 +1,11 @@
+"""ui"""
+
+import typer
+
+
+def ui() -> None:
+    pass
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(ui)

@@ -1,0 +1,114 @@
+"""A runtime whose platform is played: what the commands ask for is kept, what they are answered is set by the test."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import io
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic import SecretStr
+
+from cbm_etl_assets.cli.app import main
+from cbm_etl_assets.cli.runtime import Runtime
+from cbm_etl_assets.errors import WarehouseError
+from cbm_etl_assets.metadata.spec import ColumnSpec, CursorSpec, PartitionSpec, Priority, TableSpec
+from cbm_etl_assets.settings import Settings, SourceSettings
+from cbm_etl_assets.warehouse.port import QueryResult
+
+if TYPE_CHECKING:
+    from cbm_etl_assets.pipeline.platform import Platform
+
+CANARY = "hunter2-canary"
+NOW = dt.datetime(2026, 3, 1, 12, 0, tzinfo=dt.UTC)
+
+
+def spec(name: str, *, priority: Priority = Priority.NORMAL, group: str = "ventes", **more: Any) -> TableSpec:
+    columns = (ColumnSpec(name="id", type="integer"), ColumnSpec(name="dat_mod", type="date"))
+    return TableSpec(table=name, columns=columns, primary_key=("id",), priority=priority, group=group, **more)
+
+
+CATALOG: Mapping[str, TableSpec] = {
+    "client": spec(
+        "client", priority=Priority.CRITICAL, group="tiers", tags={"domain": "crm"}, cursor=CursorSpec(columns=("dat_mod",)),
+        partition=PartitionSpec(start=dt.date(2026, 1, 1)),
+    ),
+    "lignecli": spec("lignecli", priority=Priority.HIGH),
+    "Stock": spec("Stock"),
+}  # fmt: skip
+
+
+@dataclass
+class FakeWarehouse:
+    answer: QueryResult = field(default_factory=lambda: QueryResult(("n",), [(1,)]))
+    asked: list[str] = field(default_factory=list)
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> QueryResult:
+        self.asked.append(sql)
+        if sql.lower().startswith("delete"):
+            raise WarehouseError("Not read-only: 'delete'.")
+        return self.answer
+
+
+@dataclass
+class FakeControl:
+    answers: dict[str, list[dict[str, object]]] = field(default_factory=dict)
+
+    def upgrade(self) -> None: ...
+
+    def query(self, sql: str, parameters: dict[str, object] | None = None) -> list[dict[str, object]]:
+        return next((rows for part, rows in self.answers.items() if part in sql), [])
+
+
+@dataclass
+class Played:
+    """The result of one invocation."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class Stage:
+    """Everything a test may set before it plays a command."""
+
+    home: Path
+    warehouse: FakeWarehouse = field(default_factory=FakeWarehouse)
+    control: FakeControl = field(default_factory=FakeControl)
+    catalog: Mapping[str, TableSpec] = field(default_factory=lambda: CATALOG)
+    closed: int = 0
+
+    def settings(self) -> Settings:
+        secret = SecretStr(f"DRIVER=x;SERVER=s;UID=u;PWD={CANARY}")
+        return Settings(home=self.home, source=SourceSettings(connection_string=secret))
+
+    def runtime(self) -> Runtime:
+        def close() -> None:
+            self.closed += 1
+
+        def open_platform(settings: Settings, catalog: Mapping[str, TableSpec]) -> Platform:
+            return cast("Platform", _Platform(settings, catalog, self.warehouse, self.control, close))
+
+        return Runtime(self.settings, lambda _: self.catalog, open_platform, now=lambda: NOW)
+
+    def play(self, *arguments: str, runtime: Runtime | None = None) -> Played:
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = main(arguments, runtime or self.runtime())
+            sys.stdout.flush()
+        return Played(code, out.getvalue(), err.getvalue())
+
+
+@dataclass
+class _Platform:
+    settings: Settings
+    catalog: Mapping[str, TableSpec]
+    warehouse: FakeWarehouse
+    control: FakeControl
+    close: Any
+    source: Any = None
