@@ -50,7 +50,10 @@ class StagingTable:
 
 @dataclass(frozen=True)
 class ApplyRequest:
-    """One merge. `t0` naive source time. `watermark` None = leave it alone (partition loads)."""
+    """One merge. `t0` naive source time. `watermark` None = leave it alone (partition loads).
+
+    `deletions` holds a column `_key_hash`: keys confirmed gone from the source, to be tombstoned.
+    """
 
     spec: TableSpec
     staging: StagingTable
@@ -62,6 +65,15 @@ class ApplyRequest:
     watermark: dt.datetime | None = None
     hash_version: int = 1
     hash_columns: tuple[str, ...] = ()
+    deletions: pa.Table | None = None
+
+
+@dataclass(frozen=True)
+class Absent:
+    """Live rows of ODS that a load did not deliver. `keys`: the key's target columns (none without a key), `_key_hash`."""
+
+    live: int
+    keys: pa.Table
 
 
 @dataclass(frozen=True)
@@ -109,6 +121,14 @@ class Warehouse(Protocol):
 
     def load_staging(self, spec: TableSpec, staging: StagingTable, batches: Iterable[pa.RecordBatch]) -> int:
         """Replace the staging table by these rows (ODS-bound columns, `_key_hash`, `_hashdiff`). Returns rows written."""
+        ...
+
+    def absent(self, spec: TableSpec, staging: StagingTable) -> Absent:
+        """Live ODS rows the staged load does not hold and no later load wrote: candidates for deletion."""
+        ...
+
+    def purge(self, spec: TableSpec, before: dt.datetime) -> int:
+        """Remove rows tombstoned before that UTC instant; history keeps them. Returns how many."""
         ...
 
     def apply(self, request: ApplyRequest) -> Outcome:

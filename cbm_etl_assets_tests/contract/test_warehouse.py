@@ -36,7 +36,7 @@ class Loader:
     """Plays the pipeline's part: issue a seq, stage rows, apply."""
 
     def __init__(self, warehouse: Warehouse, spec: TableSpec) -> None:
-        self.warehouse, self.spec = warehouse, spec
+        self.warehouse, self.spec, self.t0 = warehouse, spec, T0
 
     def stage(self, rows: list[Row]) -> tuple[TableState, StagingTable]:
         state = self.warehouse.acquire(self.spec.name)
@@ -51,10 +51,39 @@ class Loader:
         assert self.warehouse.load_staging(self.spec, staging, iter([batch])) == len(rows)
         return state, staging
 
-    def apply(self, state: TableState, staging: StagingTable, mode: str = "full", watermark: dt.datetime | None = None) -> Outcome:
-        return self.warehouse.apply(ApplyRequest(
-            self.spec, staging, mode, staging.seq, state.fencing_token, f"run-{staging.seq}", T0, watermark,
-        ))  # fmt: skip
+    def apply(
+        self,
+        state: TableState,
+        staging: StagingTable,
+        mode: str = "full",
+        watermark: dt.datetime | None = None,
+        deletions: pa.Table | None = None,
+    ) -> Outcome:
+        hash_columns = RowTransform(self.spec, case_insensitive_keys=True).hash_columns
+        return self.warehouse.apply(
+            ApplyRequest(
+                spec=self.spec,
+                staging=staging,
+                mode=mode,
+                seq=staging.seq,
+                fencing_token=state.fencing_token,
+                run_id=f"run-{staging.seq}",
+                t0=self.t0,
+                watermark=watermark,
+                hash_columns=hash_columns,
+                deletions=deletions,
+            )
+        )
+
+    def replace_all(self, rows: list[Row]) -> Outcome:
+        """A full load that tombstones what is absent (the pipeline adds the guard and the key probe)."""
+        state, staging = self.stage(rows)
+        return self.apply(state, staging, deletions=self.warehouse.absent(self.spec, staging).keys)
+
+    def versions(self) -> list[Row]:
+        return self.warehouse.query(
+            "SELECT cod_cli, nom, _valid_from, _valid_to FROM ods.client_history ORDER BY cod_cli, _valid_from"
+        ).rows
 
     def load(self, rows: list[Row], mode: str = "full", watermark: dt.datetime | None = None) -> Outcome:
         return self.apply(*self.stage(rows), mode, watermark)
@@ -169,7 +198,7 @@ def test_an_added_column_and_a_widened_type_evolve_the_table(loader: Loader) -> 
         {"name": "gencod-v", "type": "varchar(20)"}, {"name": "qte", "type": "integer"},
     ]  # fmt: skip
     loader.spec = make_spec(columns=columns)
-    assert loader.load([(*row(1), 5), (*row(2), None)]) == Outcome(read=2, inserted=1, updated=1)
+    assert loader.load([(*row(1), 5), (*row(2), None)]) == Outcome(read=2, inserted=1, unchanged=1)
     loader.spec = make_spec(columns=[*columns[:4], {"name": "qte", "type": "decimal(15,2)"}])
     loader.load([(*row(3), 7)], "incremental")
     assert [tuple(map(str, r)) for r in loader.stored("cod_cli, qte")] == [("1", "5.00"), ("2", "None"), ("3", "7.00")]
@@ -234,9 +263,95 @@ def test_rows_without_a_key_are_a_multiset(warehouse: Warehouse) -> None:
         keys = occurrence_keys(pl.Series(diff, dtype=pl.Binary)).to_arrow().cast(pa.binary())
         batch = pa.RecordBatch.from_arrays([pa.array(values, pa.int32()), keys, diff], names=["v", "_key_hash", "_hashdiff"])
         warehouse.load_staging(spec, staging, iter([batch]))
-        return warehouse.apply(ApplyRequest(spec, staging, "full", staging.seq, state.fencing_token, "r", T0))
+        gone = warehouse.absent(spec, staging).keys
+        return warehouse.apply(ApplyRequest(spec, staging, "full", staging.seq, state.fencing_token, "r", T0, deletions=gone))
 
     assert load([1, 1, 2]) == Outcome(read=3, inserted=3)
     assert load([2, 1, 1]) == Outcome(read=3, unchanged=3)
     assert load([1, 2, 3]) == Outcome(read=3, inserted=1, unchanged=2, deleted=1)
     assert warehouse.query("SELECT v FROM ods.client WHERE NOT _is_deleted ORDER BY v").rows == [(1,), (2,), (3,)]
+
+
+def test_a_deleted_row_keeps_its_values_and_comes_back(loader: Loader) -> None:
+    loader.load([row(1), row(2, "kept")])
+    assert loader.replace_all([row(1)]) == Outcome(read=1, unchanged=1, deleted=1)
+    assert loader.warehouse.query("SELECT nom, _is_deleted, _deleted_at FROM ods.client WHERE cod_cli = 2").rows == [("kept", True, NOW)]
+    assert loader.replace_all([row(1)]) == Outcome(read=1, unchanged=1)
+    assert loader.load([row(2, "kept")], "incremental") == Outcome(read=1, resurrected=1)
+    assert loader.stored() == [(1, "x"), (2, "kept")]
+
+
+def test_an_older_load_resurrects_and_deletes_nothing(loader: Loader) -> None:
+    loader.load([row(1), row(2)])
+    early = loader.stage([row(2)])
+    state, staging = loader.stage([row(1), row(3)])
+    loader.apply(state, staging, "sweep", deletions=loader.warehouse.absent(loader.spec, staging).keys)
+    late = TableState("client", fencing_token=loader.warehouse.state("client").fencing_token)
+    assert loader.warehouse.absent(loader.spec, early[1]).keys.num_rows == 1
+    assert loader.apply(late, early[1], "partition") == Outcome(read=1, superseded=1)
+    assert loader.stored() == [(1, "x"), (3, "x")]
+
+
+def test_purge_removes_old_tombstones_only(loader: Loader) -> None:
+    loader.load([row(1), row(2)])
+    loader.replace_all([row(1)])
+    assert loader.warehouse.purge(loader.spec, NOW) == 0
+    assert loader.warehouse.purge(loader.spec, NOW + dt.timedelta(seconds=1)) == 1
+    assert loader.load([row(2)], "incremental") == Outcome(read=1, inserted=1)
+
+
+def test_history_tiles_time(warehouse: Warehouse) -> None:
+    loader = Loader(warehouse, make_spec(history=True))
+    loader.load([row(1, "a", 1), row(2, "b", 1)])
+    loader.load([row(1, "c", 5)], "incremental")
+    loader.load([row(1, "c", 5)], "incremental")
+    loader.replace_all([row(1, "c", 5)])
+    day = lambda d: dt.datetime(2026, 1, d)  # noqa: E731
+    assert loader.versions() == [(1, "a", day(1), day(5)), (1, "c", day(5), None), (2, "b", day(1), T0)]
+    loader.t0 = T0 + dt.timedelta(hours=1)
+    loader.load([row(2, "b", 1)], "incremental")
+    assert loader.versions()[2:] == [(2, "b", day(1), T0), (2, "b", T0 + dt.timedelta(microseconds=1), None)]
+
+
+def test_history_bounds_never_overlap_when_the_stamp_steps_back(warehouse: Warehouse) -> None:
+    loader = Loader(warehouse, make_spec(history=True))
+    for name, day in (("a", 5), ("b", 3), ("c", 5)):
+        loader.load([row(1, name, day)])
+    start = dt.datetime(2026, 1, 5)
+    micro = dt.timedelta(microseconds=1)
+    assert [(v[2], v[3]) for v in loader.versions()] == [
+        (start, start + micro),
+        (start + micro, start + 2 * micro),
+        (start + 2 * micro, None),
+    ]
+
+
+def test_history_switched_on_later_starts_with_the_live_rows(loader: Loader) -> None:
+    loader.load([row(1, "a")])
+    loader.spec = make_spec(history=True)
+    loader.load([row(1, "b", 9)])
+    assert [v[1] for v in loader.versions()] == ["a", "b"]
+
+
+def test_an_added_column_is_no_update_of_every_row(warehouse: Warehouse) -> None:
+    loader = Loader(warehouse, make_spec(history=True))
+    loader.load([row(1), row(2)])
+    columns = [c.model_dump(exclude_defaults=True) for c in loader.spec.columns] + [{"name": "qte", "type": "integer"}]
+    loader.spec = make_spec(columns=columns, history=True)
+    assert loader.load([(*row(1), 5), (*row(2, "y"), 6)]) == Outcome(read=2, unchanged=1, updated=1)
+    assert loader.stored("cod_cli, qte") == [(1, 5), (2, 6)]
+    assert [(v[0], v[1]) for v in loader.versions()] == [(1, "x"), (2, "x"), (2, "y")]
+    assert warehouse.query("SELECT cod_cli, qte FROM ods.client_history WHERE _valid_to IS NULL ORDER BY 1").rows == [(1, 5), (2, 6)]
+    assert loader.load([(*row(1), 5), (*row(2, "y"), 6)]) == Outcome(read=2, unchanged=2)
+
+
+def test_a_new_hash_version_rewrites_no_history(warehouse: Warehouse) -> None:
+    import dataclasses
+
+    loader = Loader(warehouse, make_spec(history=True))
+    loader.load([row(1)])
+    state, staging = loader.stage([row(1)])
+    hash_columns = RowTransform(loader.spec, case_insensitive_keys=True).hash_columns
+    request = ApplyRequest(loader.spec, staging, "full", staging.seq, state.fencing_token, "r", T0, hash_columns=hash_columns)
+    assert warehouse.apply(dataclasses.replace(request, hash_version=2)) == Outcome(read=1, unchanged=1)
+    assert len(loader.versions()) == 1

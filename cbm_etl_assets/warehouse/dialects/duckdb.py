@@ -24,8 +24,8 @@ from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.metadata.types import Kind, LogicalType
 from cbm_etl_assets.settings import Settings
 from cbm_etl_assets.warehouse.dialects.duckdb_apply import DuckDbApply
-from cbm_etl_assets.warehouse.port import ApplyRequest, Capabilities, Outcome, QueryResult, StagingTable, TableState
-from cbm_etl_assets.warehouse.sql import Statements
+from cbm_etl_assets.warehouse.port import Absent, ApplyRequest, Capabilities, Outcome, QueryResult, StagingTable, TableState
+from cbm_etl_assets.warehouse.sql import Fragment, Statements
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -115,6 +115,26 @@ class DuckDbWarehouse:
             state = self._state(connection, request.spec.name)
             return DuckDbApply(connection, self._statements, request, self._now()).run(state)
 
+    def absent(self, spec: TableSpec, staging: StagingTable) -> Absent:
+        self.prepare()
+        target, source = self._statements.ident("ods", spec.name), self._statements.ident("stg", staging.name)
+        keys = Fragment("".join(f"o.{quote(name)}, " for name in spec.key_targets))
+        with self._transaction() as connection:
+            create = self._statements.render("ddl/create_ods", target=target, columns=self._statements.columns(spec.target_columns))
+            connection.execute(create)
+            live = connection.execute(self._statements.render("ods/live", target=target)).fetchall()
+            text = self._statements.render("ods/absent", target=target, staging=source, keys=keys)
+            found = connection.sql(text, params={"seq": staging.seq}).to_arrow_table()
+            return Absent(live=int(live[0][0]), keys=found)
+
+    def purge(self, spec: TableSpec, before: dt.datetime) -> int:
+        self.prepare()
+        with self._transaction() as connection:
+            row = connection.execute(
+                self._statements.render("ods/purge", target=self._statements.ident("ods", spec.name)), {"before": before}
+            ).fetchone()
+            return int(row[0]) if row else 0
+
     def drop_staging(self, table: str) -> int:
         self.prepare()
         with self._transaction() as connection:
@@ -130,7 +150,10 @@ class DuckDbWarehouse:
 
     def arrow(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
         with self._reader() as connection:
-            return self._run_read_only(connection, sql, parameters).to_arrow_table()
+            try:
+                return connection.sql(sql, params=list(parameters)).to_arrow_table()
+            except duckdb.Error as error:
+                raise _not_reading(error) from None
 
     def close(self) -> None:
         """Nothing stays open between operations."""
@@ -168,7 +191,7 @@ class DuckDbWarehouse:
         try:
             return connection.execute(sql, list(parameters))
         except duckdb.Error as error:
-            raise WarehouseError(f"The warehouse refused the query: {error}", remedy="only reading statements are allowed here") from None
+            raise _not_reading(error) from None
 
     @contextmanager
     def _reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -256,6 +279,10 @@ def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
     except duckdb.Error:
         # The transaction is already aborted or the file is gone; closing the connection drops it, the first error tells why.
         return
+
+
+def _not_reading(error: duckdb.Error) -> WarehouseError:
+    return WarehouseError(f"The warehouse refused the query: {error}", remedy="only reading statements are allowed here")
 
 
 def _io_error(error: duckdb.IOException) -> WarehouseError | TransientWarehouseError:

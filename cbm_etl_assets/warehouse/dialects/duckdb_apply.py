@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from cbm_etl_assets.errors import AccountingError, DuplicateKeyError, LostLockError, WarehouseError
 from cbm_etl_assets.metadata.types import Kind, LogicalType
+from cbm_etl_assets.warehouse.dialects.duckdb_history import DuckDbHistory
 from cbm_etl_assets.warehouse.port import ApplyRequest, Outcome, TableState
-from cbm_etl_assets.warehouse.sql import Fragment, Statements, Value
+from cbm_etl_assets.warehouse.sql import Fragment, Ident, Statements, Value
 
 if TYPE_CHECKING:
     import duckdb
@@ -26,140 +27,167 @@ class DuckDbApply:
     """One merge: evolve, deduplicate, classify, delete + insert, advance the state, drop the staging table."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, statements: Statements, request: ApplyRequest, now: dt.datetime) -> None:
-        self._connection = connection
-        self._statements = statements
-        self._request = request
-        self._now = now
-        self._target = statements.ident("ods", request.spec.name)
-        self._staging = statements.ident("stg", request.staging.name)
-        self._columns = statements.columns(request.spec.target_columns)
+        self.connection = connection
+        self.statements = statements
+        self.request = request
+        self.now = now
+        self.target = statements.ident("ods", request.spec.name)
+        self.staging = statements.ident("stg", request.staging.name)
+        self.columns = statements.columns(request.spec.target_columns)
 
     def run(self, state: TableState) -> Outcome:
         """Raises: LostLockError, DuplicateKeyError, WarehouseError, AccountingError."""
-        request = self._request
+        request = self.request
         if state.fencing_token != request.fencing_token:
             raise LostLockError(
                 f"Table '{request.spec.name}': another run took it over (token {state.fencing_token}, ours {request.fencing_token}).",
                 remedy="nothing was written; the other run's result stands",
             )
-        self._evolve()
-        read = self._number("ods/count", target=self._staging)
+        self.evolve("ddl/create_ods", self.target, self.request.spec.name)
+        read = self.number("ods/count", target=self.staging)
         if request.seq < state.last_full_seq:
             outcome = Outcome(read=read, superseded=read)
         else:
-            outcome = self._merge(read)
+            outcome = self._merge(read, state)
         if outcome.read != outcome.accounted:
             raise AccountingError(f"Table '{request.spec.name}': {outcome.read} rows read, {outcome.accounted} accounted for: {outcome}.")
         self._advance()
-        self._execute("staging/drop", staging=self._staging)
+        self.execute("staging/drop", staging=self.staging)
         return outcome
 
-    def _merge(self, read: int) -> Outcome:
+    def _merge(self, read: int, state: TableState) -> Outcome:
         deduplicated = self._deduplicate()
-        if not self._number("ods/count", target=self._target):
-            self._execute("ods/insert_all", self._stamps, target=self._target, staging=self._staging, columns=self._columns)
+        history = DuckDbHistory(self) if self.request.spec.history else None
+        if history:
+            history.prepare()
+        if not history and not self.number("ods/count", target=self.target):
+            self.execute("ods/insert_all", self.stamps, target=self.target, staging=self.staging, columns=self.columns)
             return Outcome(read=read, inserted=read - deduplicated, deduplicated=deduplicated)
-        self._execute("ods/classify", {"seq": self._request.seq}, target=self._target, staging=self._staging, respelled=self._respelled())
-        counts: dict[str, int] = {str(outcome): int(str(rows)) for outcome, rows in self._rows("ods/outcomes")}
-        if counts.keys() & {"updated", "resurrected"}:
-            self._execute("ods/remove_changed", target=self._target)
-        if counts.keys() & {"inserted", "updated", "resurrected"}:
-            self._execute("ods/insert_changed", self._stamps, target=self._target, staging=self._staging, columns=self._columns)
-        return Outcome(read=read, deduplicated=deduplicated, deleted=self._tombstone(read), **counts)
+        counts = self._classify(state)
+        if history:
+            history.write(refreshed=bool(counts.get("refreshed")))
+        if counts.keys() & {"updated", "resurrected", "refreshed"}:
+            self.execute("ods/remove_changed", target=self.target)
+        if counts.keys() & {"inserted", "updated", "resurrected", "refreshed"}:
+            self.execute("ods/insert_changed", self.stamps, target=self.target, staging=self.staging, columns=self.columns)
+        counts["unchanged"] = counts.get("unchanged", 0) + counts.pop("refreshed", 0)
+        return Outcome(read=read, deduplicated=deduplicated, deleted=self._tombstone(history), **counts)
+
+    def _classify(self, state: TableState) -> dict[str, int]:
+        """Outcome -> rows. Where the hash was taken over other columns, or by another version, values decide."""
+        respelled = self._respelled()
+        differs, refreshed = Fragment(f"(o._hashdiff <> s._hashdiff{respelled})"), Fragment("")
+        known = set(state.hash_columns)
+        other_version = self.number("ods/other_version", {"hash_version": self.request.hash_version}, target=self.target)
+        if (known and known != set(self.request.hash_columns)) or other_version:
+            common = [c for c in self.request.hash_columns if not known or c in known]
+            values = " OR ".join(f"o.{self.statements.quote(c)} IS DISTINCT FROM s.{self.statements.quote(c)}" for c in common) or "FALSE"
+            differs = Fragment(f"(({values}){respelled})")
+            refreshed = Fragment("WHEN o._hashdiff <> s._hashdiff OR o._hash_version <> $hash_version THEN 'refreshed'")
+        parameters: dict[str, object] = {"seq": self.request.seq}
+        if str(refreshed):
+            parameters["hash_version"] = self.request.hash_version
+        self.execute("ods/classify", parameters, target=self.target, staging=self.staging, differs=differs, refreshed=refreshed)
+        return {str(outcome): int(str(rows)) for outcome, rows in self.rows("ods/outcomes")}
 
     def _deduplicate(self) -> int:
-        over, keys_over = (int(str(n)) for n in self._rows("ods/duplicates", staging=self._staging)[0])
+        over, keys_over = (int(str(n)) for n in self.rows("ods/duplicates", staging=self.staging)[0])
         if not over:
             return 0
-        spec = self._request.spec
-        keys = self._statements.names(spec.key_targets)
+        spec = self.request.spec
+        keys = self.statements.names(spec.key_targets)
         if over > spec.duplicate_keys_max:
-            sample = self._rows("ods/duplicate_sample", staging=self._staging, keys=keys)
+            sample = self.rows("ods/duplicate_sample", staging=self.staging, keys=keys)
             raise DuplicateKeyError(
                 f"Table '{spec.name}': {', '.join(spec.key_targets)} is not a key: {keys_over} keys stand on more than one row, "
                 f"{over} rows too many (limit {spec.duplicate_keys_max}). For instance {self._shown(sample)}.",
                 remedy="choose a unique primary_key in the spec, or raise duplicate_keys_max",
             )
-        self._execute("ods/deduplicate", staging=self._staging, keys=keys, order=self._cursor_order())
+        self.execute("ods/deduplicate", staging=self.staging, keys=keys, order=self._cursor_order())
         return over
 
     def _shown(self, sample: list[tuple[object, ...]]) -> str:
-        spec = self._request.spec
+        spec = self.request.spec
         masked = {c.target_name for c in spec.kept_columns if c.mask}
         rows = [tuple("***" if name in masked else value for name, value in zip(spec.key_targets, row, strict=True)) for row in sample]
         return ", ".join(str(row[0] if len(row) == 1 else row) for row in rows)
 
     def _cursor_order(self) -> Fragment:
-        spec = self._request.spec
+        spec = self.request.spec
         if not spec.cursor:
             return Fragment("")
-        cursor = ", ".join(self._statements.quote(spec.column(c).target_name) for c in spec.cursor.columns)
+        cursor = ", ".join(self.statements.quote(spec.column(c).target_name) for c in spec.cursor.columns)
         return Fragment(f"greatest({cursor}) DESC NULLS LAST,")
 
     def _respelled(self) -> Fragment:
         """A text key compared without case or padding may be spelled anew while the row hash stays: that is an update."""
-        spec, quote = self._request.spec, self._statements.quote
+        spec, quote = self.request.spec, self.statements.quote
         names = [spec.column(k).target_name for k in spec.primary_key if spec.column(k).logical.is_text]
         return Fragment("".join(f" OR o.{quote(n)} <> s.{quote(n)}" for n in names))
 
-    def _tombstone(self, read: int) -> int:
-        """Without a key a full load is the multiset of rows: what is absent is gone (an empty read deletes nothing)."""
-        if self._request.spec.primary_key or self._request.mode != "full" or not read:
+    def _tombstone(self, history: DuckDbHistory | None) -> int:
+        if self.request.deletions is None or not self.request.deletions.num_rows:
             return 0
-        stamps = {k: self._stamps[k] for k in ("now", "seq", "run_id")}
-        self._execute("ods/tombstone_absent", stamps, target=self._target, staging=self._staging)
-        return self._last_count
+        self.connection.register("_cbm_gone", self.request.deletions)
+        try:
+            gone = self.statements.ident("_cbm_gone")
+            if history:
+                history.close_deleted(gone)
+            stamps = {k: self.stamps[k] for k in ("now", "t0", "seq", "run_id")}
+            return self.execute("ods/tombstone", stamps, target=self.target, gone=gone)
+        finally:
+            self.connection.unregister("_cbm_gone")
 
     @property
-    def _stamps(self) -> dict[str, object]:
-        r = self._request
-        return {"hash_version": r.hash_version, "seq": r.seq, "t0": r.t0, "now": self._now, "run_id": r.run_id}
+    def stamps(self) -> dict[str, object]:
+        r = self.request
+        return {"hash_version": r.hash_version, "seq": r.seq, "t0": r.t0, "now": self.now, "run_id": r.run_id}
 
     def _advance(self) -> None:
-        r = self._request
-        self._execute("staging/advance", {
+        r = self.request
+        self.execute("staging/advance", {
             "seq": r.seq, "is_full": r.mode == "full", "watermark": r.watermark, "hash_columns": list(r.hash_columns),
-            "now": self._now, "table": r.spec.name,
+            "now": self.now, "table": r.spec.name,
         })  # fmt: skip
 
     # -- the shape of the ODS table ---------------------------------------------------------------------------------
 
-    def _evolve(self) -> None:
+    def stored_columns(self, table: str) -> dict[str, str]:
+        """Column -> type as ODS has it, lower-case names; empty when the table is not there."""
+        text = self.statements.render("ddl/table_columns")
+        found = self.connection.execute(text, {"schema": "ods", "table": table}).fetchall()
+        return {name.lower(): kind for name, kind in found}
+
+    def evolve(self, create: str, target: Ident, table: str) -> None:
         """Create the table, add columns, widen types. Raises: WarehouseError on a type that cannot be widened."""
-        spec = self._request.spec
-        self._execute("ddl/create_ods", target=self._target, columns=self._columns)
-        stored = {name.lower(): kind for name, kind in self._rows_with("ddl/table_columns", {"schema": "ods", "table": spec.name})}
-        for name, kind in spec.target_columns:
-            one = self._statements.columns([(name, kind)])
-            now, wanted = stored.get(name.lower()), self._statements.type_name(kind)
+        self.execute(create, target=target, history=target, columns=self.columns)
+        stored = self.stored_columns(table)
+        for name, kind in self.request.spec.target_columns:
+            one = self.statements.columns([(name, kind)])
+            now, wanted = stored.get(name.lower()), self.statements.type_name(kind)
             if now is None:
-                self._execute("ddl/add_column", target=self._target, columns=one)
+                self.execute("ddl/add_column", target=target, columns=one)
             elif _plain(now) != _plain(wanted):
                 if is_wider(now, kind, wanted):
-                    self._execute("ddl/widen_column", target=self._target, columns=one)
+                    self.execute("ddl/widen_column", target=target, columns=one)
                 elif not is_wider_stored(now, wanted):
                     raise WarehouseError(
-                        f"Table '{spec.name}': column '{name}' is {now} in ODS and {wanted} in the spec; the one does not fit the other.",
+                        f"Table '{table}': column '{name}' is {now} in ODS and {wanted} in the spec; the one does not fit the other.",
                         remedy="keep the old type in the spec, or give the column a new `target` name",
                     )
 
     # -- execution ----------------------------------------------------------------------------------------------
 
-    _last_count = 0
+    def execute(self, name: str, parameters: dict[str, object] | None = None, **values: Value) -> int:
+        """Rows the statement touched (0 for DDL)."""
+        rows = self.connection.execute(self.statements.render(name, **values), parameters or {}).fetchall()
+        return int(rows[0][0]) if rows and isinstance(rows[0][0], int) else 0
 
-    def _execute(self, name: str, parameters: dict[str, object] | None = None, **values: Value) -> None:
-        text = self._statements.render(name, **values)
-        row = self._connection.execute(text, parameters or {}).fetchone()
-        self._last_count = int(row[0]) if row and isinstance(row[0], int) else 0
+    def rows(self, name: str, **values: Value) -> list[tuple[object, ...]]:
+        return self.connection.execute(self.statements.render(name, **values)).fetchall()
 
-    def _rows(self, name: str, **values: Value) -> list[tuple[object, ...]]:
-        return self._connection.execute(self._statements.render(name, **values)).fetchall()
-
-    def _rows_with(self, name: str, parameters: dict[str, object]) -> list[tuple[str, str]]:
-        return self._connection.execute(self._statements.render(name), parameters).fetchall()
-
-    def _number(self, name: str, **values: Value) -> int:
-        return int(str(self._rows(name, **values)[0][0]))
+    def number(self, name: str, parameters: dict[str, object] | None = None, **values: Value) -> int:
+        return int(self.connection.execute(self.statements.render(name, **values), parameters or {}).fetchall()[0][0])
 
 
 def _plain(text: str) -> str:

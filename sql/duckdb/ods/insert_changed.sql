@@ -3,4 +3,4 @@ INSERT INTO {{ target }} (
 )
 SELECT {{ columns.of_s }}, s._key_hash, s._hashdiff, $hash_version, $seq, $t0, $now, $run_id, FALSE, NULL
 FROM {{ staging }} AS s
-WHERE s.rowid IN (SELECT staged FROM _cbm_changes WHERE outcome IN ('inserted', 'updated', 'resurrected'));
+WHERE s.rowid IN (SELECT staged FROM _cbm_changes WHERE outcome IN ('inserted', 'updated', 'resurrected', 'refreshed'));

@@ -1,0 +1,1 @@
+SELECT count(*) FROM {{ target }} WHERE _hash_version <> $hash_version;

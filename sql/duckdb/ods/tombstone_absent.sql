@@ -1,3 +1,0 @@
-UPDATE {{ target }}
-SET _is_deleted = TRUE, _deleted_at = $now, _updated_at = $now, _load_seq = $seq, _run_id = $run_id
-WHERE NOT _is_deleted AND _load_seq <= $seq AND _key_hash NOT IN (SELECT _key_hash FROM {{ staging }});
