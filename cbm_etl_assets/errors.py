@@ -29,7 +29,8 @@
                 ├── DuplicateKeyError          the declared key is not a key
                 ├── NullKeyError
                 ├── ConversionError            a value does not fit the declared type
-                └── AccountingError            read != the sum of the outcomes
+                ├── AccountingError            read != the sum of the outcomes
+                └── MassDeleteError            more rows vanished than the table's guard allows
 
 Retryable or final is the TYPE. A message says what, which value, the known values, the remedy; it never
 holds a secret (`redact` in `settings` is applied where foreign text enters a message).
@@ -174,4 +175,8 @@ class ConversionError(DataError):
 
 
 class AccountingError(DataError):
+    pass
+
+
+class MassDeleteError(DataError):
     pass

@@ -168,6 +168,14 @@ class ScheduleSpec(_Model):
         return value
 
 
+class DeleteSpec(_Model):
+    """Deletes of the source. Refused as a mass delete: more than max_percent AND more than max_rows, or an empty source."""
+
+    max_percent: float = Field(default=30, ge=0, le=100)
+    max_rows: int = Field(default=50, ge=0)
+    purge_after: Duration | None = Field(default=None, description="tombstones older than that are removed from the current table")
+
+
 class TableSpec(_Model):
     """One target table. Several targets may share one `source` through `filter`."""
 
@@ -190,8 +198,9 @@ class TableSpec(_Model):
     freshness: FreshnessSpec = FreshnessSpec()
     schedule: ScheduleSpec | None = None
     tags: dict[str, str] = Field(default_factory=dict)
-    history: bool = False
-    duplicate_keys_max: int = Field(default=0, ge=0, description="duplicates of a key in one extraction above which the load stops")
+    history: bool = Field(default=False, description="keep every version of a row in ods.<target>_history")
+    deletes: DeleteSpec = DeleteSpec()
+    duplicate_keys_max: int = Field(default=10, ge=0, description="duplicates of a key in one extraction above which the load stops")
 
     @cached_property
     def name(self) -> str:
