@@ -25,7 +25,10 @@ class LogStart:
 
 @dataclass(frozen=True)
 class LogEnd:
-    """`status` is success|failed|busy|skipped. Seconds per stage; rows by outcome (names of warehouse.port.Outcome)."""
+    """`status` is success|failed|busy|skipped. Seconds per stage; rows by outcome (names of warehouse.port.Outcome).
+
+    `mode` is the mode that `auto` came to, empty = the one of LogStart.
+    """
 
     status: str
     ended_at_utc: dt.datetime
@@ -40,6 +43,7 @@ class LogEnd:
     error_message: str = ""
     high_water: dt.datetime | None = None
     seq: int = 0
+    mode: str = ""
 
 
 class TableLock(Protocol):

@@ -18,8 +18,8 @@ OUTCOMES = (
     "read", "inserted", "updated", "unchanged", "superseded", "resurrected", "deduplicated", "quarantined", "filtered", "deleted",
 )  # fmt: skip
 STATUSES = ("success", "failed", "busy", "skipped")
-# A run waits for its table's lock 30 s by default and holds the lock afterwards: one that is older than this and holds
-# nothing has lost its process, on this host (pid used again) or on another one whose processes cannot be seen.
+# For a caller that logs before it locks: a run waits 30 s for its table's lock by default and holds it afterwards. One that
+# is older than this and holds nothing has lost its process, here (pid used again) or on a host whose processes are unseen.
 ORPHAN_GRACE = dt.timedelta(minutes=15)
 
 
@@ -30,19 +30,21 @@ def start_log(database: Database, entry: LogStart, now: dt.datetime) -> int:
         "partition_key": entry.partition, "mode": entry.mode, "owner": owner,
     }  # fmt: skip
     with database.transaction() as session:
-        _close_orphans(session, entry.table, now)
+        _close_orphans(session, entry, owner, now)
         session.execute(statement("log_start"), values)
         found = session.rows(statement("log_started_id"), {"run_id": entry.run_id, "table_name": entry.table, "owner": owner})
     return int(str(found[0]["LogId"]))
 
 
-def _close_orphans(session: Session, table: str, now: dt.datetime) -> None:
-    started = session.rows(statement("log_open"), {"table_name": table})
+def _close_orphans(session: Session, entry: LogStart, owner: str, now: dt.datetime) -> None:
+    started = [row for row in session.rows(statement("log_open"), {"table_name": entry.table}) if row["Owner"] != owner]
     if not started:
         return
-    holder = _live_holder(session, table, now)
+    holder = _live_holder(session, entry.table, now)
+    mine = holder is not None and holder == owner_process(owner)
     for row in started:
-        if _is_orphan(row, holder, now):
+        # Under this process's own lock nobody else can be loading the table.
+        if mine or _is_orphan(row, holder, now):
             session.execute(statement("log_orphan"), {"log_id": row["LogId"], "ended": now})
 
 
@@ -72,7 +74,7 @@ def end_log(database: Database, log_id: int, end: LogEnd) -> None:
         if not found:
             raise ControlError(f"No log row {log_id} in etl.ETL_Log.", remedy="was the control database replaced during the load?")
         session.execute(statement("log_end"), _end_values(log_id, end, found[0]))
-    if end.status == "success" and found[0]["Mode"] != "partition":
+    if end.status == "success" and (end.mode or found[0]["Mode"]) != "partition":
         # In config.db on SQLite, so in a transaction of its own.
         with database.transaction() as session:
             session.execute(statement("last_success"), {"table_name": found[0]["TableName"], "ended": end.ended_at_utc})
@@ -90,7 +92,7 @@ def _end_values(log_id: int, end: LogEnd, started: Row) -> Row:
     begun = started["StartedUtc"]
     duration = (_naive(end.ended_at_utc) - begun).total_seconds() if isinstance(begun, dt.datetime) else None
     return {
-        "log_id": log_id, "status": end.status, "ended": end.ended_at_utc, "duration": duration,
+        "log_id": log_id, "status": end.status, "mode": end.mode or started["Mode"], "ended": end.ended_at_utc, "duration": duration,
         "extract_seconds": end.extract_seconds, "transform_seconds": end.transform_seconds,
         "load_seconds": end.load_seconds, "merge_seconds": end.merge_seconds,
         **{outcome: end.rows.get(outcome, 0) for outcome in OUTCOMES},

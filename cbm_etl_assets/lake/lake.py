@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from cbm_etl_assets.settings import Settings
 
-DEFAULT_BATCH_ROWS = 65_536
 # Of the process, not of one Lake: a clean-up beside a load in the same process must see what the other one writes.
 _being_written: set[Path] = set()
 _guard = threading.Lock()
@@ -85,12 +84,11 @@ class Lake:
     def location(self, manifest: Manifest) -> str:
         return self._store.location(manifest_path(manifest))
 
-    def read(
-        self, manifest: Manifest, *, batch_rows: int = DEFAULT_BATCH_ROWS, columns: list[str] | None = None
-    ) -> Iterator[pa.RecordBatch]:
+    def read(self, manifest: Manifest, *, batch_rows: int | None = None, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Yields: the batches of all files, in order; ALL files are verified before the first batch.
 
-        Memory: one row group. Raises: CorruptRawFileError naming the file and what differs; nothing was handed out then.
+        Memory: one batch of at most BATCH_CELLS cells.
+        Raises: CorruptRawFileError naming the file and what differs; nothing was handed out then.
         """
         with self._lease(manifest), self._local_files(manifest) as files:
             for path, file in files:

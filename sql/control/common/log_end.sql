@@ -1,5 +1,5 @@
 UPDATE etl.ETL_Log
-SET LogTs = :ended, Status = :status, EndedUtc = :ended, DurationSeconds = :duration,
+SET LogTs = :ended, Status = :status, Mode = :mode, EndedUtc = :ended, DurationSeconds = :duration,
     ExtractSeconds = :extract_seconds, TransformSeconds = :transform_seconds, LoadSeconds = :load_seconds, MergeSeconds = :merge_seconds,
     RowsRead = :read, RowsInserted = :inserted, RowsUpdated = :updated, RowsUnchanged = :unchanged, RowsSuperseded = :superseded,
     RowsResurrected = :resurrected, RowsDeduplicated = :deduplicated, RowsQuarantined = :quarantined, RowsFiltered = :filtered,
