@@ -11,6 +11,7 @@ from typing import Any
 
 from psycopg import Connection, sql
 
+from cbm_etl_assets.metadata.catalogue import SourceTable
 from cbm_etl_assets.twin import store
 from cbm_etl_assets.twin.erp.draw import World
 from cbm_etl_assets.twin.erp.generate import generate_world, world
@@ -48,6 +49,12 @@ def load_world(conn: Connection[Any], of: World, *, tables: Sequence[str] | None
             if on_rows:
                 on_rows(table.name, loaded[table.name])
         store.create_indexes(conn, table)
-        conn.execute(sql.SQL("ANALYZE pub.{}").format(sql.Identifier(table.name)))
+        conn.execute(_analyze(table))
         conn.commit()
     return loaded
+
+
+def _analyze(table: SourceTable) -> sql.Composed:
+    """Indexed columns only: the planner asks for no others, and all 613 of produit cost more than its COPY."""
+    indexed = sorted({name for index in table.indexes for name in index.columns})
+    return sql.SQL("ANALYZE pub.{} ({})").format(sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, indexed)))
