@@ -1,0 +1,120 @@
+"""One step = one table: read the run's wish, load, tell Dagster which partitions are now covered.
+
+Owns the glue between a Dagster context and `pipeline.load`; decides nothing about data.
+"""
+
+import datetime as dt
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import dagster as dg
+
+from cbm_etl_assets.metadata.spec import TableSpec
+from cbm_etl_assets.orchestration.failures import as_failure
+from cbm_etl_assets.orchestration.names import LAYERS, asset_key
+from cbm_etl_assets.orchestration.options import plan_loads
+from cbm_etl_assets.orchestration.partitions import key_of_day, keys_until
+from cbm_etl_assets.orchestration.reaper import mark_owner
+from cbm_etl_assets.orchestration.report import Metadata, layer_metadata, partition_metadata
+from cbm_etl_assets.pipeline import load as loader
+from cbm_etl_assets.pipeline.platform import Platform
+from cbm_etl_assets.pipeline.results import LoadEvent, LoadResult, Mode, OnEvent
+
+OnResult = Callable[[LoadResult], None]
+PROGRESS_SECONDS = 30.0  # Every line is a row of the event log for ever.
+
+
+@dataclass
+class Progress:
+    """Progress of one load as log lines: a change of stage, then at most one line in PROGRESS_SECONDS."""
+
+    log: Callable[[str], None]
+    clock: Callable[[], float] = time.monotonic
+    _stage: str = field(default="", init=False)
+    _next: float = field(default=0.0, init=False)
+
+    def __call__(self, event: LoadEvent) -> None:
+        now = self.clock()
+        if event.stage == self._stage and now < self._next:
+            return
+        self._stage, self._next = event.stage, now + PROGRESS_SECONDS
+        self.log(f"{event.table}: {event.stage}, {event.rows:,} rows, {event.bytes:,} bytes so far")
+
+
+@dataclass(frozen=True)
+class StepHooks:
+    """In-process launches listen here: every table's result, and progress for a bar."""
+
+    on_result: OnResult | None = None
+    on_event: OnEvent | None = None
+
+
+def run_partitions(context: dg.AssetExecutionContext, spec: TableSpec) -> tuple[str, ...]:
+    """The run's partition keys of this table: none when the table or the run has no partitions."""
+    if spec.partition is None or not context.run.is_partitioned:
+        return ()
+    return tuple(context.partition_keys)
+
+
+def load_step(
+    context: dg.AssetExecutionContext, spec: TableSpec, platform: Platform, mode: Mode, hooks: StepHooks
+) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
+    """Yields: one result a layer. Raises: dg.Failure in place of every error, redacted; an interrupt passes through."""
+    keys = run_partitions(context, spec)
+    mark_owner(context.instance, context.run)
+    on_event = hooks.on_event or Progress(context.log.info)
+    results: list[LoadResult] = []
+    failure: dg.Failure | None = None
+    try:
+        loads = plan_loads(spec, mode, keys, context.run.run_id)
+        results.extend(loader.load_table(platform, spec, options, on_event) for options in loads)
+    except Exception as error:  # noqa: BLE001  any text may hold a secret: nothing foreign goes to the event log unredacted
+        failure = as_failure(error, spec.name, platform.settings)
+    if failure is not None:
+        raise failure from None
+    if hooks.on_result:
+        for result in results:
+            hooks.on_result(result)
+    _describe_partitions(context, spec, results, keys)
+    yield from _materializations(spec, results)
+    _report_covered(context, spec, results, keys)
+
+
+def _materializations(spec: TableSpec, results: list[LoadResult]) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
+    metadata = layer_metadata(results)
+    for layer in LAYERS:
+        yield dg.MaterializeResult(asset_key=asset_key(layer, spec.name), metadata=metadata[layer])
+
+
+def _describe_partitions(context: dg.AssetExecutionContext, spec: TableSpec, results: list[LoadResult], keys: tuple[str, ...]) -> None:
+    if len(keys) < 2:
+        return
+    for result in results:
+        for key in result.partitions:
+            for layer in LAYERS:
+                context.add_asset_metadata(partition_metadata(result), asset_key=asset_key(layer, spec.name), partition_key=key)
+
+
+def covered_partitions(spec: TableSpec, results: list[LoadResult]) -> tuple[str, ...]:
+    """The partitions these loads make current: all until the source's day for a full, the source's day for an incremental."""
+    last = results[-1]
+    if spec.partition is None or last.t0 is None or last.mode is Mode.PARTITION:
+        return ()
+    day: dt.date = last.t0.date()
+    if day < spec.partition.start:
+        return ()
+    return keys_until(spec.partition, day) if last.mode is Mode.FULL else (key_of_day(spec.partition.grain, day),)
+
+
+def _report_covered(context: dg.AssetExecutionContext, spec: TableSpec, results: list[LoadResult], keys: tuple[str, ...]) -> None:
+    """Partitions the run was not launched on. A full load names only those still missing: a daily one writes no thousand events."""
+    covered = covered_partitions(spec, results)
+    is_full = results[-1].mode is Mode.FULL
+    for layer in LAYERS if covered else ():
+        key = asset_key(layer, spec.name)
+        known = set(keys) | (context.instance.get_materialized_partitions(key) if is_full else set())
+        for partition in covered:
+            if partition not in known:
+                metadata: Metadata = {"covered_by": f"{results[-1].mode} load", "load_seq": results[-1].seq}
+                context.log_event(dg.AssetMaterialization(asset_key=key, partition=partition, metadata=metadata))
