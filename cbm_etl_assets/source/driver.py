@@ -137,8 +137,8 @@ def _unpack(family: DriverFamily, target: Path) -> None:
 
 
 def _run(command: Sequence[str], family: DriverFamily, cwd: Path | None = None) -> None:
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=_COMMAND_SECONDS, check=False)
+    quiet = ("env", "DEBIAN_FRONTEND=noninteractive", *command)
+    done = subprocess.run(quiet, cwd=cwd, capture_output=True, text=True, timeout=_COMMAND_SECONDS, check=False)
     if done.returncode != 0:
         last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no message"]
         raise MissingDependencyError(f"'{' '.join(command)}' ended with {done.returncode}: {last[0]}", remedy=family.remedy)
@@ -147,7 +147,7 @@ def _run(command: Sequence[str], family: DriverFamily, cwd: Path | None = None) 
 def _folders_below(root: Path) -> list[Path]:
     if not root.is_dir():
         return []
-    return [p for p in (root / "usr" / "lib").glob("*/odbc")] + [root / "usr" / "lib" / "odbc"]
+    return [*(root / "usr" / "lib").glob("*/odbc"), root / "usr" / "lib" / "odbc"]
 
 
 def _driver_folders() -> list[Path]:

@@ -1,0 +1,178 @@
+"""OdbcSource: the Source port over ODBC.
+
+Owns the order of things: a connection slot, a reader process, the dialect's statement, the typed answer. Every driver call
+happens in a reader process, because a driver may crash when the link is cut. Retries belong to the pipeline.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from cbm_etl_assets.errors import SettingsError, SourceError
+from cbm_etl_assets.metadata.catalogue import SourceTable
+from cbm_etl_assets.metadata.manifest import RawFile
+from cbm_etl_assets.settings import Settings
+from cbm_etl_assets.source import dialects, messages, odbc_catalogue, openedge_catalogue, requests
+from cbm_etl_assets.source.connections import connection_slot
+from cbm_etl_assets.source.messages import Message
+from cbm_etl_assets.source.pool import WorkerPool
+from cbm_etl_assets.source.port import ExtractRequest, ExtractResult, Progress
+from cbm_etl_assets.source.query import SelectQuery, SplitRange, build_bounds, build_select, split_ranges
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One statement of an extraction and the answer to it."""
+
+    query: SelectQuery
+    answer: Message
+
+
+class _Meter:
+    """Adds the progress of parallel parts up to one line."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self._parts: dict[int, tuple[int, int]] = {}
+        self._lock = threading.Lock()
+
+    def see(self, part: int, rows: int, size: int) -> None:
+        if self._progress is None:
+            return
+        with self._lock:
+            self._parts[part] = (rows, size)
+            total = [sum(values) for values in zip(*self._parts.values(), strict=True)]
+            self._progress(total[0], total[1])
+
+
+class OdbcSource:
+    """Nothing is connected or started until used; `warm()` starts a reader ahead of time, `close()` ends all of them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings.source
+        self._dialect = dialects.dialect(settings.source.dialect)
+        self._slots = settings.home / "run" / "source-slots"
+        self._pool = WorkerPool()
+        self._caps: dict[str, int] = {}  # table -> text cap that held everything last time
+
+    def warm(self, count: int = 1) -> None:
+        """Start reader processes in the background: their 0.7 s of imports pass while the caller reads specs."""
+        self._pool.warm(count)
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def __enter__(self) -> OdbcSource:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def clock(self) -> dt.datetime:
+        """Source's wall clock, naive. The session zone is pinned to the source's for drivers that have one."""
+        answer = self._small(self._dialect.clock_sql, (), self._settings.timezone).column(0)[0].as_py()
+        if isinstance(answer, str):
+            answer = dt.datetime.fromisoformat(answer)
+        if not isinstance(answer, dt.datetime):
+            raise SourceError(f"The source's clock answered {answer!r}, not a stamp.", remedy=f"check dialect '{self._dialect.name}'")
+        return answer.astimezone(ZoneInfo(self._settings.timezone)).replace(tzinfo=None) if answer.tzinfo else answer
+
+    def table_names(self, schema: str) -> list[str]:
+        if self._dialect.catalogue == "openedge":
+            return openedge_catalogue.table_names(self.query, schema)
+        return [str(name) for name in self._describe(schema, None)]
+
+    def catalogue(self, schema: str, table: str) -> SourceTable:
+        if self._dialect.catalogue == "openedge":
+            return openedge_catalogue.describe_table(self.query, schema, table)
+        return odbc_catalogue.parse_table(self._describe(schema, table))
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
+        return self._small(sql, parameters, "UTC")
+
+    def extract(self, request: ExtractRequest, progress: Progress | None = None) -> ExtractResult:
+        """One Parquet file a part, in part order. A part that fails fails the extraction; the others are waited for, so that
+        nobody writes into `out_dir` after this returns."""
+        meter = _Meter(progress)
+        splits = self._splits(request)
+        if len(splits) == 1:
+            parts = [self._part(request, splits[0], 0, meter)]
+        else:
+            workers = min(len(splits), self._settings.max_connections)
+            with ThreadPoolExecutor(workers, "extract") as threads:
+                parts = list(threads.map(lambda p: self._part(request, p[1], p[0], meter), enumerate(splits)))
+        return self._result(request, parts)
+
+    def _splits(self, request: ExtractRequest) -> Sequence[SplitRange | None]:
+        split = request.spec.split
+        if split is None:
+            return [None]
+        bounds = build_bounds(request.spec, split.column, self._dialect)
+        lowest, highest = (c[0].as_py() for c in self._small(bounds.sql, bounds.parameters, "UTC").columns)
+        return split_ranges(request.spec.column(split.column), lowest, highest, split.parts) or [None]
+
+    def _part(self, request: ExtractRequest, split: SplitRange | None, index: int, meter: _Meter) -> _Part:
+        spec, settings = request.spec, self._settings
+        query = build_select(spec, request.range, self._dialect, split, settings.timezone)
+        message = requests.extract_request(spec, query, self._dialect, settings)
+        message |= {"out_dir": str(request.out_dir.absolute()), "part": index, "first_cap": self._caps.get(spec.name)}
+        answer = self._call(message, f"Table '{spec.name}'", lambda rows, size: meter.see(index, rows, size))
+        self._caps[spec.name] = max(answer["cap"], self._caps.get(spec.name, 0))
+        return _Part(query, answer)
+
+    def _result(self, request: ExtractRequest, parts: list[_Part]) -> ExtractResult:
+        marks = [dt.datetime.fromisoformat(p.answer["high_water"]) for p in parts if p.answer["high_water"]]
+        files = tuple(RawFile(**p.answer["file"]) for p in parts)
+        cleaned: dict[str, int] = {}
+        for part in parts:
+            for column, count in part.answer["cleaned"].items():
+                cleaned[column] = cleaned.get(column, 0) + count
+        return ExtractResult(
+            files=files,
+            rows=sum(f.rows for f in files),
+            query=parts[0].query.sql,
+            parameters=parts[0].query.parameters,
+            high_water=max(marks, default=None),
+            reader=" + ".join(sorted({p.answer["reader"] for p in parts})),
+            columns=[
+                {"name": c.name, "type": "varchar" if c.extent else str(c.source_logical), "target": c.target_name}
+                for c in request.spec.kept_columns
+            ],
+            cleaned=cleaned,
+        )
+
+    def _small(self, sql: str, parameters: Sequence[object], session_zone: str) -> pa.Table:
+        import pyarrow as pa
+
+        request: Message = {
+            "op": "query", "sql": sql, "parameters": messages.dump_values(parameters), "session_zone": session_zone,
+            **requests.limits(self._settings),
+        }  # fmt: skip
+        content = base64.b64decode(self._call(request, "A query of the source")["ipc"])
+        with pa.ipc.open_stream(content) as stream:
+            return stream.read_all()
+
+    def _describe(self, schema: str, table: str | None) -> Any:
+        request: Message = {"op": "catalogue", "schema": schema, "table": table, **requests.limits(self._settings)}
+        return self._call(request, "The source's catalogue")["result"]
+
+    def _call(self, request: Message, what: str, progress: Progress | None = None) -> Message:
+        settings = self._settings
+        if settings.connection_string is None:
+            raise SettingsError(
+                "No source is configured.",
+                remedy="set CBM_SOURCE__CONNECTION_STRING, e.g. DRIVER={Progress OpenEdge 12.2 Driver};HOST=h;PORT=20931;DB=d;UID=u;PWD=p",
+            )
+        with connection_slot(self._slots, settings.max_connections, settings.connection_wait_seconds):
+            secret = {"connection_string": settings.connection_string.get_secret_value()}
+            return self._pool.call(request | secret, settings.stall_timeout_seconds, progress, what)
