@@ -17,11 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from cbm_etl_assets.errors import CbmError
 from cbm_etl_assets.reliability.process import is_dead
 from cbm_etl_assets.twin import postgres
 from cbm_etl_assets.twin.faults import FaultBook
 from cbm_etl_assets.twin.journal import Journal
+from cbm_etl_assets.twin.names import Names
 from cbm_etl_assets.twin.proxy import CHUNK, ProxyConnection, ProxyContext
 from cbm_etl_assets.twin.session import Session
 from cbm_etl_assets.twin.translate import Translator
@@ -130,7 +133,8 @@ async def _listen(client: Any, port: int) -> asyncio.Server:
 async def main(home: Path) -> None:
     config = DaemonConfig.read(home)
     journal = Journal(home / "statements.jsonl", lambda: dt.datetime.now(dt.UTC))
-    translator = Translator()
+    names = Names(lambda: postgres_connection(config))
+    translator = Translator(names, config.lock_wait_seconds)
     context = ProxyContext(config.pg_port, translator, FaultBook(), journal, config.lock_wait_seconds)
     daemon = Daemon(home, config, context)
     loop = asyncio.get_running_loop()
@@ -140,6 +144,13 @@ async def main(home: Path) -> None:
         await daemon.serve()
     finally:
         journal.close()
+        names.close()
+
+
+def postgres_connection(config: DaemonConfig) -> psycopg.Connection[Any]:
+    return psycopg.connect(
+        host="127.0.0.1", port=config.pg_port, user=postgres.SUPERUSER, password=config.secret, dbname=postgres.DATABASE, autocommit=True
+    )
 
 
 if __name__ == "__main__":

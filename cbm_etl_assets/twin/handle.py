@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 REPLICA = "replica"  # the read-only account a replicator is given
 # UseDeclareFetch streams; without it psqlODBC buffers the whole result. Texts keep their declared width up to 32 kB, an
 # OpenEdge column's limit; what has none (CLOB) is a long type, delivered in parts.
-_DRIVER_OPTIONS = (
-    "UseDeclareFetch=1;Fetch=1000;BoolsAsChar=0;MaxVarcharSize=32000;MaxLongVarcharSize=1000000;UnknownSizes=2;TextAsLongVarchar=1"
-)
+_DRIVER_OPTIONS = "UseDeclareFetch=1;Fetch=1000;BoolsAsChar=0;MaxVarcharSize=32000;MaxLongVarcharSize=1000000;TextAsLongVarchar=1"
 
 
 @dataclass(frozen=True)

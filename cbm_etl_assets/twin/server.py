@@ -51,7 +51,7 @@ def start(
     fresh = postgres.initialise(cluster, secret)
     pg_port = postgres.start(cluster)
     try:
-        _prepare(pg_port, secret, zone, fresh)
+        _prepare(pg_port, secret, zone, fresh, lock_wait_seconds)
         owner = process_owner() if owned else ""
         config = DaemonConfig(pg_port, before.port if before else 0, secret, lock_wait_seconds, owner)
         ports = _launch(folder, config, sleep)
@@ -111,7 +111,7 @@ def twin_folder(home: Path) -> Path:
     return home.resolve() / "twin"
 
 
-def _prepare(pg_port: int, secret: str, zone: str, fresh: bool) -> None:
+def _prepare(pg_port: int, secret: str, zone: str, fresh: bool, lock_wait_seconds: float) -> None:
     login = {"host": "127.0.0.1", "port": pg_port, "user": postgres.SUPERUSER, "password": secret, "autocommit": True}
     with psycopg.connect(dbname="postgres", **login) as conn:  # type: ignore[arg-type]
         if fresh:
@@ -120,6 +120,8 @@ def _prepare(pg_port: int, secret: str, zone: str, fresh: bool) -> None:
     with psycopg.connect(dbname=postgres.DATABASE, **login) as conn:  # type: ignore[arg-type]
         store.bootstrap(conn, zone)
         store.grant(conn, REPLICA)
+        wait = sql.Literal(f"{int(lock_wait_seconds * 1000)}ms")
+        conn.execute(sql.SQL("ALTER ROLE {} SET lock_timeout = {}").format(sql.Identifier(REPLICA), wait))
 
 
 def _launch(folder: Path, config: DaemonConfig, sleep: Sleep) -> dict[str, int]:

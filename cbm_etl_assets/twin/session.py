@@ -38,9 +38,9 @@ class Session:
     def __init__(self, number: int) -> None:
         self.number = number
         self.isolation0 = False
+        self.schema: str | None = None
         self.expected: deque[Expected] = deque()
         self.prepared: dict[str, Stream] = {}
-        self.prepared_sql: dict[str, str] = {}
         self.portals: dict[str, Stream] = {}
         self.cursors: dict[str, Stream] = {}
         self.discarding = False

@@ -68,6 +68,7 @@ def drop_table(conn: Connection[Any], name: str) -> None:
     with conn.transaction():
         conn.execute(sql.SQL("DROP TABLE IF EXISTS pub.{} CASCADE").format(sql.Identifier(name)))
         conn.execute("DELETE FROM cbm_twin.tables WHERE lower(name) = lower(%s)", (name,))
+        conn.execute("DELETE FROM cbm_twin.touched WHERE table_name = %s", (name,))
 
 
 def create_indexes(conn: Connection[Any], table: SourceTable) -> None:

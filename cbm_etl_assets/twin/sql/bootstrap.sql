@@ -41,6 +41,15 @@ CREATE OR REPLACE FUNCTION cbm_twin.pro_element(arr text, first int, last int) R
 CREATE OR REPLACE FUNCTION cbm_twin.pro_arr_descape(arr text) RETURNS text LANGUAGE sql IMMUTABLE AS
 $$ SELECT regexp_replace(arr, '~([~;?])', '\1', 'g') $$;
 
+CREATE OR REPLACE FUNCTION cbm_twin.pro_arr_escape(element text) RETURNS text LANGUAGE sql IMMUTABLE AS
+$$ SELECT regexp_replace(element, '([~;?])', '~\1', 'g') $$;
+CREATE OR REPLACE FUNCTION cbm_twin.year(at timestamp) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT extract(year FROM at)::int $$;
+CREATE OR REPLACE FUNCTION cbm_twin.month(at timestamp) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT extract(month FROM at)::int $$;
+CREATE OR REPLACE FUNCTION cbm_twin.dayofmonth(at timestamp) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT extract(day FROM at)::int $$;
+CREATE OR REPLACE FUNCTION cbm_twin.hour(at timestamp) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT extract(hour FROM at)::int $$;
+CREATE OR REPLACE FUNCTION cbm_twin.minute(at timestamp) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT extract(minute FROM at)::int $$;
+CREATE OR REPLACE FUNCTION cbm_twin.second(at timestamp) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT extract(second FROM at)::int $$;
+
 CREATE OR REPLACE VIEW sysprogress.systables AS
   SELECT 'PUB'::varchar(32) AS creator, 'N'::varchar(1) AS has_ccnstrs, 'N'::varchar(1) AS has_fcnstrs, 'N'::varchar(1) AS has_pcnstrs,
          'N'::varchar(1) AS has_ucnstrs, id::int AS id, 'PUB'::varchar(32) AS owner, 0 AS rssid, 0 AS segid, name::varchar(32) AS tbl,
