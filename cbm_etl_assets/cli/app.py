@@ -51,10 +51,12 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _root(
     context: typer.Context,
+    home: Annotated[Path | None, typer.Option(file_okay=False, help="Work there instead of CBM_HOME.")] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show the full traceback of any error, redacted.")] = False,
     version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
-    runtime_of(context).debug = debug
+    runtime = runtime_of(context)
+    runtime.debug, runtime.home = debug, home
 
 
 def main(arguments: Sequence[str] | None = None, runtime: Runtime | None = None) -> int:

@@ -23,6 +23,7 @@ from rich.text import Text
 
 # Piped output has no width of its own; rich would cut every table to 80 columns.
 PIPE_WIDTH = 180
+SPACES = "\n\t\u00a0\u202f"
 STYLES = {"success": "green", "ok": "green", "failed": "bold red", "fail": "bold red", "busy": "yellow", "warn": "yellow",
           "skipped": "yellow", "skip": "dim", "started": "cyan"}  # fmt: skip
 
@@ -34,8 +35,8 @@ def console(stream: IO[str] | None = None) -> Console:
 
 
 def printable(text: str) -> str:
-    """Control characters spelled (`\\x1b`), so that a value cannot drive the terminal."""
-    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+    """Control and direction characters spelled (`\\x1b`), so that a value cannot drive the terminal."""
+    return "".join(c if c.isprintable() or c in SPACES else c.encode("unicode_escape").decode() for c in text)
 
 
 def number(value: float | int | None, digits: int = 0) -> str:

@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import typer
@@ -27,6 +28,21 @@ def _load_settings() -> Settings:
     from cbm_etl_assets.settings import load_settings
 
     return load_settings()
+
+
+def _with_twin(settings: Settings) -> Settings:
+    """In DEV, with no source set, a twin running in the same home is the source: its password never passes through a shell."""
+    if settings.source.connection_string or settings.env != "DEV" or not (settings.home / "twin" / "state.json").exists():
+        return settings
+    from pydantic import SecretStr
+
+    from cbm_etl_assets.twin import server
+
+    handle = server.status(settings.home)
+    if handle is None:
+        return settings
+    source = settings.source.model_copy(update={"connection_string": SecretStr(handle.odbc)})
+    return settings.model_copy(update={"source": source})
 
 
 def _load_catalog(settings: Settings) -> Mapping[str, TableSpec]:
@@ -53,6 +69,7 @@ class Runtime:
     load_catalog: Callable[[Settings], Mapping[str, TableSpec]] = _load_catalog
     open_platform: Callable[[Settings, Mapping[str, TableSpec]], Platform] = _open_platform
     now: Callable[[], dt.datetime] = _utc_now
+    home: Path | None = None
     debug: bool = False
     machine: bool = False
     closers: list[Callable[[], None]] = field(default_factory=list)
@@ -60,6 +77,9 @@ class Runtime:
     @cached_property
     def settings(self) -> Settings:
         settings = self.load_settings()
+        if self.home is not None:
+            settings = settings.model_copy(update={"home": self.home.expanduser().absolute()})
+        settings = _with_twin(settings)
         from cbm_etl_assets.observability.logs import configure_logging
 
         configure_logging(settings.log_dir, settings.secrets())
