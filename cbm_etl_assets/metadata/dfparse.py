@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from cbm_etl_assets.metadata.dftext import Word, Words, fail, logical_lines
 
@@ -118,7 +119,7 @@ def _tail_of_header(words: Words, statement: Statement) -> None:
 def _table_of_constraint(words: Words) -> str:
     """ADD CONSTRAINT "c" [PRIMARY|UNIQUE|...] ON "t" ...: the clauses beyond the table do not matter here."""
     rest = words.rest()
-    for marker, name in zip(rest, rest[1:], strict=False):
+    for marker, name in pairwise(rest):
         if marker.keyword in ("ON", "OF"):
             return name.text
     return ""

@@ -51,4 +51,6 @@ class Manifest(_Model):
     hash_version: int = 1
     hash_columns: tuple[str, ...] = ()
     reader: str = ""
-    checksum: str = ""  # SHA-256 of the text before it, in the file; written and verified by the lake, empty in memory. Stays the last field.
+    checksum: str = (
+        ""  # SHA-256 of the text before it, in the file; written and verified by the lake, empty in memory. Stays the last field.
+    )

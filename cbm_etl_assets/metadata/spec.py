@@ -1,7 +1,7 @@
 """TableSpec: what one `tables/<t>.yaml` says.
 
-Owns the fields, their defaults and the rules that hold inside one table. Files, line numbers and rules across
-tables live in `metadata.catalog`; SQL-safe names in `metadata.naming`.
+Owns the fields, their defaults and the rules of one field. Rules that span fields are in `metadata.specrules`; files,
+line numbers and rules across tables in `metadata.catalog`; SQL-safe names in `metadata.naming`.
 """
 
 from __future__ import annotations
@@ -9,15 +9,24 @@ from __future__ import annotations
 import datetime as dt
 import re
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
+from cbm_etl_assets.errors import SpecError
+from cbm_etl_assets.metadata.cron import check_cron
 from cbm_etl_assets.metadata.naming import sql_safe
+from cbm_etl_assets.metadata.specrules import breaches, known
 from cbm_etl_assets.metadata.types import LogicalType
 
-_DURATION = re.compile(r"^\s*(\d+)\s*([dhm])\s*$")
+_DURATION = re.compile(r"^\s*(\d{1,6})\s*([dhm])\s*$")
+_EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")  # what Dagster takes for an address
+_TEAM = re.compile(r"team:[A-Za-z0-9_.-]+")
+_TAG_KEY = re.compile(r"([A-Za-z0-9_.-]{1,63}/)?[A-Za-z0-9_.-]{1,63}")
+_TAG_VALUE = re.compile(r"[A-Za-z0-9_.-]{0,63}")
+_parse_type = lru_cache(maxsize=4096)(LogicalType.parse)  # 500 tables share a few hundred types
 
 
 class _Model(BaseModel):
@@ -32,7 +41,19 @@ def parse_duration(value: Any) -> Any:
     return value
 
 
-Duration = Annotated[dt.timedelta, BeforeValidator(parse_duration)]
+def _not_negative(value: dt.timedelta) -> dt.timedelta:
+    if value < dt.timedelta(0):
+        raise ValueError("a duration must not be negative")
+    return value
+
+
+Duration = Annotated[
+    dt.timedelta,
+    BeforeValidator(parse_duration),
+    AfterValidator(_not_negative),
+    WithJsonSchema({"type": "string", "pattern": r"^\s*\d{1,6}\s*[dhm]\s*$", "examples": ["0d", "30m", "12h", "2d"]}),
+]
+SafeName = Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
 
 
 class Priority(StrEnum):
@@ -66,8 +87,8 @@ class Mask(StrEnum):
 class Clean(_Model):
     """Declared cleaning; every value it changes is counted and reported."""
 
-    trim: bool = False
-    null_tokens: tuple[str, ...] = ()
+    trim: bool = Field(default=False, description="take blanks off both ends")
+    null_tokens: tuple[str, ...] = Field(default=(), description="values that mean nothing, e.g. '', '?', '00/00/00'")
 
 
 class ColumnSpec(_Model):
@@ -75,32 +96,35 @@ class ColumnSpec(_Model):
 
     name: str = Field(min_length=1, max_length=128, description="name in the source, any characters")
     type: str = Field(description="varchar(n), integer, bigint, decimal(p,s), double, boolean, date, timestamp, timestamptz, time, binary")
-    target: str | None = Field(default=None, description="name in staging and ODS; default: the SQL-safe form of name")
+    target: SafeName | None = Field(default=None, description="name in staging and ODS; default: the SQL-safe form of name")
     source_type: str | None = Field(default=None, description="type as the source delivers it where `type` overrides it")
-    exclude: bool = False
+    exclude: bool = Field(default=False, description="not read at all")
     extent: int = Field(default=0, ge=0, le=28000, description="number of elements of an array; 0 = scalar")
     explode: bool = Field(default=True, description="an extent becomes target_1..target_n; false keeps the text as delivered")
-    mask: Mask | None = None
-    clean: Clean | None = None
-    nullable: bool = True
+    mask: Mask | None = Field(default=None, description="hide the value everywhere: hash, redact, partial, 'null' (in quotes)")
+    clean: Clean | None = Field(default=None, description="declared cleaning; every changed value is counted and reported")
+    nullable: bool = Field(default=True, description="false where the source declares it mandatory")
     case_sensitive: bool | None = Field(default=None, description="as a key: None = the source dialect's rule")
     sql_width: int | None = Field(default=None, ge=1, description="SQL width in the source, in characters")
-    label: str = ""
+    label: str = Field(default="", description="what people call it")
     description: str = ""
 
     @field_validator("type", "source_type")
     @classmethod
     def _type_is_known(cls, value: str | None) -> str | None:
-        return None if value is None else str(LogicalType.parse(value))
+        try:
+            return None if value is None else str(_parse_type(value))
+        except SpecError as error:
+            raise ValueError(error.message) from None
 
     @cached_property
     def logical(self) -> LogicalType:
-        return LogicalType.parse(self.type)
+        return _parse_type(self.type)
 
     @cached_property
     def source_logical(self) -> LogicalType:
         """What the source delivers for one element."""
-        return LogicalType.parse(self.source_type or self.type)
+        return _parse_type(self.source_type or self.type)
 
     @cached_property
     def target_name(self) -> str:
@@ -117,18 +141,11 @@ class ColumnSpec(_Model):
 class CursorSpec(_Model):
     """The modification column or columns. A row qualifies when ANY of them does."""
 
-    columns: tuple[str, ...] = Field(min_length=1)
-    precision: CursorPrecision = CursorPrecision.DATETIME
+    columns: tuple[str, ...] = Field(min_length=1, description="source columns, e.g. [dat_mod, dat_crt]")
+    precision: CursorPrecision = Field(default=CursorPrecision.DATETIME, description="date: the whole day is read again")
     time_column: str | None = Field(default=None, description="column with the time of day beside a DATE cursor, e.g. hr_mod")
-    lookback: Duration = dt.timedelta(hours=2)
-    nulls: NullCursor = NullCursor.ALWAYS
-
-    @field_validator("lookback")
-    @classmethod
-    def _not_negative(cls, value: dt.timedelta) -> dt.timedelta:
-        if value < dt.timedelta(0):
-            raise ValueError("lookback must not be negative")
-        return value
+    lookback: Duration = Field(default=dt.timedelta(hours=2), description="read again what changed this long before the watermark")
+    nulls: NullCursor = Field(default=NullCursor.ALWAYS, description="when rows without a cursor value are read: always, full_only")
 
 
 class PartitionGrain(StrEnum):
@@ -145,26 +162,33 @@ class PartitionSpec(_Model):
 class SplitSpec(_Model):
     """Parallel reads of one table, split in ranges of the leading column of an index. Never OFFSET."""
 
-    column: str
-    parts: int = Field(ge=2, le=16)
+    column: str = Field(description="leading column of an index of the source")
+    parts: int = Field(ge=2, le=16, description="parallel readers; the source's connection cap holds all the same")
 
 
 class FreshnessSpec(_Model):
-    warn: Duration = dt.timedelta(hours=24)
-    fail: Duration = dt.timedelta(hours=36)
+    warn: Duration = Field(default=dt.timedelta(hours=24), description="age of the last good load that is a warning")
+    fail: Duration = Field(default=dt.timedelta(hours=36), description="age that is a breach")
 
 
 class ScheduleSpec(_Model):
-    cron: str = "0 2 * * *"
-    timezone: str = "Europe/Paris"
+    cron: str = Field(default="0 2 * * *", description="minute hour day month weekday")
+    timezone: str = Field(default="Europe/Paris", description="IANA zone the cron is read in")
     mode: str = Field(default="incremental", pattern="^(incremental|full)$")
     enabled: bool = True
 
     @field_validator("cron")
     @classmethod
-    def _five_fields(cls, value: str) -> str:
-        if len(value.split()) != 5:
-            raise ValueError(f"cron '{value}' must have five fields: minute hour day month weekday")
+    def _cron(cls, value: str) -> str:
+        return check_cron(value)
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"unknown time zone '{value}'. Known: IANA names such as Europe/Paris, UTC") from None
         return value
 
 
@@ -182,22 +206,22 @@ class TableSpec(_Model):
     table: str = Field(min_length=1, max_length=128, description="source table, e.g. client")
     source_schema: str = "PUB"
     filter: str | None = Field(default=None, description="source predicate added to every read, in the source's SQL")
-    target: str | None = Field(default=None, description="ODS table name; default: the SQL-safe form of table")
+    target: SafeName | None = Field(default=None, description="ODS table name; default: the SQL-safe form of table")
     kind: TableKind = TableKind.DIMENSION
-    group: str = "default"
-    priority: Priority = Priority.NORMAL
-    owners: tuple[str, ...] = ()
+    group: str = Field(default="default", pattern="^[A-Za-z0-9_]+$", max_length=128, description="asset group, e.g. sales")
+    priority: Priority = Field(default=Priority.NORMAL, description="critical tables are loaded first")
+    owners: tuple[str, ...] = Field(default=(), description="e-mail addresses or team:name")
     description: str = ""
     primary_key: tuple[str, ...] = Field(default=(), description="source columns; empty = no key: full loads, rows matched as a multiset")
-    cursor: CursorSpec | None = None
-    partition: PartitionSpec | None = None
-    split: SplitSpec | None = None
-    columns: tuple[ColumnSpec, ...] = Field(min_length=1)
-    depends_on: tuple[str, ...] = ()
-    quality: tuple[dict[str, Any], ...] = ()
+    cursor: CursorSpec | None = Field(default=None, description="modification columns; none: every load is full")
+    partition: PartitionSpec | None = Field(default=None, description="date partitions for backfills; needs a cursor")
+    split: SplitSpec | None = Field(default=None, description="parallel reads of a large table")
+    columns: tuple[ColumnSpec, ...] = Field(min_length=1, description="one line a source column")
+    depends_on: tuple[str, ...] = Field(default=(), description="tables loaded before, by target name")
+    quality: tuple[dict[str, Any], ...] = Field(default=(), description="checks, one a line")
     freshness: FreshnessSpec = FreshnessSpec()
     schedule: ScheduleSpec | None = None
-    tags: dict[str, str] = Field(default_factory=dict)
+    tags: dict[str, str] = Field(default_factory=dict, description="letters, digits, _ . - in keys and values, 63 at most")
     history: bool = Field(default=False, description="keep every version of a row in ods.<target>_history")
     deletes: DeleteSpec = DeleteSpec()
     duplicate_keys_max: int = Field(default=10, ge=0, description="duplicates of a key in one extraction above which the load stops")
@@ -216,33 +240,41 @@ class TableSpec(_Model):
         """ODS-bound columns in spec order, extents exploded: (name, type)."""
         return tuple((name, _ods_type(c)) for c in self.kept_columns for name in c.target_names)
 
+    @cached_property
+    def _by_name(self) -> dict[str, ColumnSpec]:
+        return {c.name.lower(): c for c in self.columns}
+
     def column(self, source_name: str) -> ColumnSpec:
-        return next(c for c in self.columns if c.name.lower() == source_name.lower())
+        """The column of that source name, compared without case. Raises: SpecError naming the known ones."""
+        found = self._by_name.get(source_name.lower())
+        if found is None:
+            raise SpecError(f"Table '{self.name}' has no column '{source_name}'.{known([c.name for c in self.columns], source_name)}")
+        return found
 
     @cached_property
     def key_targets(self) -> tuple[str, ...]:
         return tuple(self.column(k).target_name for k in self.primary_key)
 
+    @field_validator("owners")
+    @classmethod
+    def _owners(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for owner in value:
+            if not (_EMAIL.fullmatch(owner) or _TEAM.fullmatch(owner)):
+                raise ValueError(f"owner '{owner}' must be an e-mail address or team:name")
+        return value
+
+    @field_validator("tags")
+    @classmethod
+    def _tags(cls, value: dict[str, str]) -> dict[str, str]:
+        for key, tag in value.items():
+            if not _TAG_KEY.fullmatch(key) or not _TAG_VALUE.fullmatch(tag):
+                raise ValueError(f"tag '{key}: {tag}' may hold letters, digits, '_', '-' and '.' only, 63 at most in key and value")
+        return value
+
     @model_validator(mode="after")
-    def _columns_exist(self) -> TableSpec:
-        known = {c.name.lower(): c for c in self.columns}
-        if len(known) != len(self.columns):
-            seen: set[str] = set()
-            twice = sorted({c.name for c in self.columns if c.name.lower() in seen or seen.add(c.name.lower())})  # type: ignore[func-returns-value]
-            raise ValueError(f"columns: declared twice: {', '.join(twice)}")
-        uses = [("primary_key", k) for k in self.primary_key]
-        if self.cursor:
-            uses += [("cursor.columns", c) for c in self.cursor.columns]
-            uses += [("cursor.time_column", self.cursor.time_column)] if self.cursor.time_column else []
-        if self.split:
-            uses.append(("split.column", self.split.column))
-        for where, name in uses:
-            if name.lower() not in known:
-                raise ValueError(f"{where}: unknown column '{name}'. Known: {', '.join(sorted(c.name for c in self.columns))}")
-            if known[name.lower()].exclude:
-                raise ValueError(f"{where}: column '{name}' is excluded; keep it or choose another")
-        if self.partition and not self.cursor:
-            raise ValueError("partition: needs a cursor; without one the table is loaded in full")
+    def _rules(self) -> TableSpec:
+        if broken := list(breaches(self)):
+            raise ValueError("\n".join(broken))
         return self
 
 
