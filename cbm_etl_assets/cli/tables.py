@@ -1,4 +1,7 @@
-"""`tables`: write, list, check and synchronise the table specs. The reading and writing of specs is `metadata`."""
+"""`tables list`, `check` and `schema`: what the specs say, offline. The commands that write specs are `cli.tables_write`.
+
+The reading of specs is `metadata`.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cbm_etl_assets.cli.load import Json
-from cbm_etl_assets.cli.runtime import Runtime, runtime_of
-from cbm_etl_assets.errors import ConfigurationError
+from cbm_etl_assets.cli.runtime import runtime_of
 
 if TYPE_CHECKING:
     from cbm_etl_assets.metadata.spec import TableSpec
 
 app = typer.Typer(no_args_is_help=True, help="Table specs: one YAML a table.")
 COLUMNS = ("table", "source", "kind", "group", "priority", "key", "cursor", "partition", "columns", "schedule")
+
+
+def describe(spec: TableSpec) -> dict[str, Any]:
+    """The stable JSON form of one spec in a list."""
+    return {
+        "table": spec.name, "source": f"{spec.source_schema}.{spec.table}", "kind": spec.kind, "group": spec.group,
+        "priority": spec.priority, "primary_key": spec.primary_key, "cursor": spec.cursor.columns if spec.cursor else (),
+        "partition": f"{spec.partition.grain.value} from {spec.partition.start}" if spec.partition else None,
+        "columns": len(spec.target_columns), "owners": spec.owners, "tags": spec.tags, "depends_on": spec.depends_on,
+        "schedule": f"{spec.schedule.cron} {spec.schedule.timezone} {spec.schedule.mode}" if spec.schedule else None,
+    }  # fmt: skip
 
 
 @app.command("list")
@@ -38,16 +51,6 @@ def list_tables(context: typer.Context, as_json: Json = False) -> None:
     output.result({"folder": folder, "tables": entries}, table(folder, COLUMNS, rows, right=("columns",)))
 
 
-def describe(spec: TableSpec) -> dict[str, Any]:
-    return {
-        "table": spec.name, "source": f"{spec.source_schema}.{spec.table}", "kind": spec.kind, "group": spec.group,
-        "priority": spec.priority, "primary_key": spec.primary_key, "cursor": spec.cursor.columns if spec.cursor else (),
-        "partition": f"{spec.partition.grain.value} from {spec.partition.start}" if spec.partition else None,
-        "columns": len(spec.target_columns), "owners": spec.owners, "tags": spec.tags, "depends_on": spec.depends_on,
-        "schedule": f"{spec.schedule.cron} {spec.schedule.timezone} {spec.schedule.mode}" if spec.schedule else None,
-    }  # fmt: skip
-
-
 @app.command()
 def check(context: typer.Context, as_json: Json = False) -> None:
     """Validate every spec; nothing is connected.
@@ -56,7 +59,6 @@ def check(context: typer.Context, as_json: Json = False) -> None:
     """
     runtime = runtime_of(context)
     output = runtime.output(machine=as_json)
-    catalog = runtime.catalog
-    warnings = [str(w) for w in getattr(catalog, "warnings", ())]
-    folder = str(runtime.settings.tables_dir)
-    output.result({"folder": folder, "tables": len(catalog), "warnings": warnings}, *warnings, f"{len(catalog)} tables, all valid.")
+    warnings = list(getattr(runtime.catalog, "warnings", ()))
+    count, folder = len(runtime.catalog), str(runtime.settings.tables_dir)
+    output.result({"folder": folder, "tables": count, "warnings": warnings}, *warnings, f"{count} tables in {folder}, all valid.")

@@ -83,7 +83,10 @@ def start(
 
 @app.command()
 def stop(context: typer.Context, as_json: Json = False) -> None:
-    """Stop it; its data stays."""
+    """Stop it; its data stays.
+
+    JSON: stopped
+    """
     from cbm_etl_assets.twin import server
 
     runtime = runtime_of(context)
