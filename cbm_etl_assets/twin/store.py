@@ -141,7 +141,7 @@ def _describe(conn: Connection[Any], table: SourceTable) -> None:
             "INSERT INTO cbm_twin.columns (table_id, position, name, abl_type, sql_type, char_width, width, scale, extent, mandatory,"
             " case_sensitive, display_order, label, description, format)"
             " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-            [(table_id, i, *_column_row(c)) for i, c in enumerate(table.columns, start=1)],
+            [(table_id, i, *_column_row(c, i)) for i, c in enumerate(table.columns, start=1)],
         )
     for index in table.indexes:
         _describe_index(conn, table_id, index)
@@ -160,13 +160,14 @@ def _describe_index(conn: Connection[Any], table_id: int, index: SourceIndex) ->
         )
 
 
-def _column_row(column: SourceColumn) -> tuple[Any, ...]:
+def _column_row(column: SourceColumn, position: int) -> tuple[Any, ...]:
     kind, width = column.type.kind, char_width(column)
     abl = column.abl_type or str(kind)
     sql_type = {"blob": "lvarbinary", "clob": "lvarchar"}.get(abl.lower(), "varchar" if column.extent else _SQL_TYPE[kind])
     return (
         column.name, abl, sql_type, width, width or _catalogue_width(column), column.type.scale if kind is Kind.DECIMAL else None,
-        column.extent, column.mandatory, column.case_sensitive, column.order, column.label, column.description, column.format,
+        column.extent, column.mandatory, column.case_sensitive, column.order or position * 10, column.label, column.description,
+        column.format,
     )  # fmt: skip
 
 

@@ -18,24 +18,7 @@ REFUSED_WORDS = frozenset("LIMIT ILIKE TRUE FALSE RETURNING LATERAL SIMILAR TABL
 
 # Sent by the driver itself, or harmless: passed on as they are.
 CONTROL = frozenset(
-    [
-        "ABORT",
-        "BEGIN",
-        "CLOSE",
-        "COMMIT",
-        "DEALLOCATE",
-        "DISCARD",
-        "END",
-        "FETCH",
-        "MOVE",
-        "RELEASE",
-        "RESET",
-        "ROLLBACK",
-        "SAVEPOINT",
-        "SET",
-        "SHOW",
-        "START",
-    ]
+    "ABORT BEGIN CLOSE COMMIT DEALLOCATE DISCARD END FETCH MOVE RELEASE RESET ROLLBACK SAVEPOINT SET SHOW START".split()  # noqa: SIM905
 )
 
 FUNCTIONS = {
