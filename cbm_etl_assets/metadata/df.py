@@ -206,7 +206,8 @@ class _Builder:
                     fail(self.where, word.line, f'INDEX-FIELD {word} of index "{s.name}"', f'a field of "{table.name}": {_names(table)}')
             table.indexes[key] = _Index(s.name, [w.text for w in s.options.index_fields], set(s.options.flags))
         elif s.verb == "RENAME" and key in table.indexes:
-            table.indexes[s.to.lower()] = _Index(s.to, table.indexes[key].columns, table.indexes.pop(key).flags)
+            table.indexes[key].name = s.to
+            table.indexes = {i.name.lower(): i for i in table.indexes.values()}
             table.primary = s.to.lower() if table.primary == key else table.primary
         elif s.verb == "UPDATE" and key in table.indexes:
             _merge_flags(table.indexes[key].flags, s.options.flags)
