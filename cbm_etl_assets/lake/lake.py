@@ -9,6 +9,7 @@ import datetime as dt
 import getpass
 import tempfile
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,7 +24,7 @@ from cbm_etl_assets.lake.publication import Publication
 from cbm_etl_assets.lake.reader import read_file, verify
 from cbm_etl_assets.lake.retention import CleanReport, clean_table, remove_leftovers
 from cbm_etl_assets.lake.seal import unseal
-from cbm_etl_assets.lake.store import LocalStore, local_side, open_store, typed_errors
+from cbm_etl_assets.lake.store import LocalStore, RemoteStore, local_side, open_store, typed_errors
 from cbm_etl_assets.metadata.manifest import Manifest, RawFile
 
 if TYPE_CHECKING:
@@ -101,6 +102,28 @@ class Lake:
         with self._local_files(manifest) as files:
             for path, file in files:
                 verify(path, file)
+
+    @contextmanager
+    def files(self, manifest: Manifest) -> Iterator[list[Path]]:
+        """Verified files as local paths, for readers that want columns rather than batches; gone or deletable afterwards."""
+        with self._lease(manifest), self._local_files(manifest) as files:
+            for path, file in files:
+                verify(path, file)
+            yield [path for path, _ in files]
+
+    def probe(self) -> None:
+        """Writes and removes a small file. Raises: LakeError or ConfigurationError when the lake cannot be written."""
+        name = f".probe-{uuid.uuid4().hex}"
+        local = local_side(self._store)
+        with typed_errors(f"Cannot write in {local.root}"):
+            local.root.mkdir(parents=True, exist_ok=True)
+            local.path(name).write_bytes(b"probe")
+        try:
+            if isinstance(self._store, RemoteStore):
+                self._store.upload(local.path(name), name)
+                self._store.remove(name)
+        finally:
+            local.remove(name)
 
     def clean(self, days: float, now: dt.datetime | None = None, *, keep_last: int = 0, table: str | None = None) -> CleanReport:
         """Removes loads that ended `days` ago or earlier (0 = all), leftovers of dead processes too; never what is in use."""

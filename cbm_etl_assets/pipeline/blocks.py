@@ -1,0 +1,76 @@
+"""A table in blocks of columns, so that wide tables are compared and profiled in bounded memory.
+
+Owns the split, the fresh extraction into a temporary folder and the reading of a block as ODS-bound values. Judges nothing.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cbm_etl_assets.metadata.spec import ColumnSpec, TableSpec
+from cbm_etl_assets.pipeline.platform import Platform
+from cbm_etl_assets.source.port import ExtractRequest, ReadRange
+
+if TYPE_CHECKING:
+    import polars as pl
+
+# 20 million cells are 160 MB of numbers; two sides and a join stay under 1 GiB.
+BLOCK_CELLS = 20_000_000
+
+
+@contextmanager
+def fresh_extraction(platform: Platform, spec: TableSpec) -> Iterator[list[Path]]:
+    """The table as the source holds it now, in temporary Parquet files. Raises: as Source.extract."""
+    scratch = platform.settings.home / "scratch"
+    scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"read-{spec.name}-", dir=scratch) as folder:
+        result = platform.source.extract(ExtractRequest(spec, ReadRange(), Path(folder)))
+        yield [Path(folder) / file.name for file in result.files]
+
+
+def column_blocks(columns: Sequence[ColumnSpec], rows: int, cells: int | None = None) -> list[tuple[ColumnSpec, ...]]:
+    """Consecutive columns whose ODS-bound form holds at most `cells` values (BLOCK_CELLS; an extent of n counts n); at least one a block."""
+    bound = cells or BLOCK_CELLS
+    blocks: list[tuple[ColumnSpec, ...]] = []
+    current: tuple[ColumnSpec, ...] = ()
+    for column in columns:
+        width = sum(len(c.target_names) for c in (*current, column))
+        if current and width * max(1, rows) > bound:
+            blocks.append(current)
+            current = ()
+        current = (*current, column)
+    return [*blocks, current] if current else blocks
+
+
+def read_block(platform: Platform, spec: TableSpec, files: Sequence[Path], columns: Sequence[ColumnSpec]) -> pl.DataFrame:
+    """These columns of all files as ODS-bound values under target names."""
+    import polars as pl
+
+    narrow = narrowed(spec, columns)
+    transform = platform.transform(narrow)
+    frames = [transform.columns(table) for table in read_raw(files, columns)]
+    return pl.concat(frames, how="vertical") if frames else pl.DataFrame()
+
+
+def read_raw(files: Sequence[Path], columns: Sequence[ColumnSpec]) -> Iterator[object]:
+    """One Arrow table a file, as the source gave it."""
+    import pyarrow.parquet as pq
+
+    for path in files:
+        with pq.ParquetFile(path, page_checksum_verification=True) as parquet:
+            yield parquet.read(columns=[c.name for c in columns])
+
+
+def count_rows(files: Sequence[Path]) -> int:
+    import pyarrow.parquet as pq
+
+    return sum(pq.read_metadata(path).num_rows for path in files)
+
+
+def narrowed(spec: TableSpec, columns: Sequence[ColumnSpec]) -> TableSpec:
+    """The spec of these columns alone: no key, no cursor, so that any subset is valid."""
+    return TableSpec(table=spec.table, source_schema=spec.source_schema, target=spec.name, columns=tuple(columns))
