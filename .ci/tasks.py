@@ -113,7 +113,7 @@ def ensure_packages() -> None:
         create_venv(VENV)
     say("installing packages (about 140, one to three minutes the first time)")
     started = time.monotonic()
-    pip = (BIN / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check", "--retries", "5")
+    pip = (BIN / "python", "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--retries", "5")
     if call(*pip, "-c", "constraints.txt", "-e", f".[{EXTRAS}]") != 0:
         raise TaskError("pip could not install the packages; its message is above. Is the package index reachable?")
     stamp.write_text(wanted)
@@ -219,7 +219,7 @@ def task_bench(arguments: list[str]) -> int:
     if not (stamp.is_file() and stamp.read_text() == wanted):
         create_venv(peers)
         say("installing the peers (dlt, connectorx, pandas)")
-        if call(peers / "bin" / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", requirements) != 0:
+        if call(peers / "bin" / "python", "-m", "pip", "install", "-qq", "--disable-pip-version-check", "-r", requirements) != 0:
             raise TaskError("pip could not install the peers of the benchmark; its message is above.")
         stamp.write_text(wanted)
     if shutil.which("gcc") is None and not apt_install("gcc", "libc6-dev"):
