@@ -46,6 +46,8 @@ class ProxyConnection:
         self._session = session
         self._reader, self._writer = client
         self._server: asyncio.StreamWriter | None = None
+        self._holding = False
+        self._held = bytearray()
 
     async def run(self, open_connections: int) -> None:
         """Serves the connection to its end."""
@@ -167,7 +169,9 @@ class ProxyConnection:
                 break
             end = pos + wire.size_at(data, pos)
             if (changed := self._answer(data[pos:end])) is not None:
-                await self._send(data[start:pos] + changed)
+                await self._send(data[start:pos])
+                self._holding = self._may_be_withdrawn(data[pos])
+                await self._send(changed)
                 start = end
             pos = end
         await self._send(data[start:pos])
@@ -202,8 +206,23 @@ class ProxyConnection:
             return
         if self._session.discarding:
             data = self._after_lock_error(data)
+        if self._holding:
+            self._held += data
+            return
+        if self._held:
+            data = bytes(self._held) + data
+            self._held.clear()
         self._writer.write(data)
         await self._writer.drain()
+
+    def _may_be_withdrawn(self, kind: int) -> bool:
+        """PostgreSQL sends nothing of a FETCH that fails, and psqlODBC crashes on rows followed by an error: so a FETCH that may
+        yet end in an ordered lock error is held back until its outcome is known."""
+        stream = self._session.current
+        if kind != ord("T") or not stream.cursor:
+            return False
+        fault = self._context.faults.next_event(stream.tables, stream.locks)
+        return fault is not None and fault.kind is FaultKind.LOCK
 
     def _answer(self, raw: bytes) -> bytes | None:
         """Books one message of the server; what to send in its place, None = itself."""
@@ -213,6 +232,7 @@ class ProxyConnection:
             session.finish("describe")
             return described
         if kind in (b"C", b"I", b"s"):
+            self._holding = False
             session.finish("result")
         elif kind == b"1":
             session.finish("parse")
@@ -246,6 +266,8 @@ class ProxyConnection:
 
     async def _lock_error(self) -> None:
         await self._context.sleep(self._context.lock_wait_seconds)
+        self._holding = False
+        self._held.clear()
         table = min(self._session.current.tables)
         await self._send(self._context.translator.lock_error(table).pack())
         self._session.discarding = True

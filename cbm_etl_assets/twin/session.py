@@ -19,6 +19,7 @@ class Stream:
     tables: frozenset[str] = frozenset()
     widths: dict[str, int] = field(default_factory=dict)
     locks: bool = False
+    cursor: bool = False
     refusal: WireError | None = None
     rows: int = 0
 

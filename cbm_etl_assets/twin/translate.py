@@ -102,6 +102,7 @@ class Translator:
         sql, stream, select, locking = await self._select(body, session)
         if locking:  # PostgreSQL locks rows only under a cursor that ends with its transaction; psqlODBC keeps it open
             head = [t for t in head if t.upper not in ("WITH", "HOLD")]
+        stream.cursor = True
         session.cursors[tokens[1].name] = stream
         return f"{render(head)} {sql}", NOTHING, select.nolock
 
