@@ -33,7 +33,7 @@ def fresh_extraction(platform: Platform, spec: TableSpec) -> Iterator[list[Path]
 
 
 def column_blocks(columns: Sequence[ColumnSpec], rows: int, cells: int | None = None) -> list[tuple[ColumnSpec, ...]]:
-    """Consecutive columns whose ODS-bound form holds at most `cells` values (BLOCK_CELLS; an extent of n counts n); at least one a block."""
+    """Consecutive columns whose ODS-bound form holds at most `cells` values (BLOCK_CELLS; an extent of n counts n), or one column."""
     bound = cells or BLOCK_CELLS
     blocks: list[tuple[ColumnSpec, ...]] = []
     current: tuple[ColumnSpec, ...] = ()

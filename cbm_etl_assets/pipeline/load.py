@@ -70,7 +70,7 @@ class _Load:
         return result
 
     def _load(self) -> LoadResult:
-        self._sweep()
+        self.platform.lake.recover(self.spec.name)  # temporary files of a killed run; acquire sweeps its staging tables
         state = self.platform.warehouse.acquire(self.spec.name)
         plan = self.plan = plan_load(self.spec, self.options, state, self._retried(self.platform.source.clock))
         manifest, extracted = self._retried(lambda: self._extract(plan))
@@ -80,15 +80,10 @@ class _Load:
         return LoadResult(
             table=self.spec.name, status=Status.SUCCESS, mode=plan.mode, run_id=self.run_id, seq=plan.seq, partitions=plan.partitions,
             outcome=self.outcome, seconds=self.seconds, bytes=manifest.bytes, files=len(manifest.files), attempts=self.attempts,
-            t0=plan.t0, high_water=manifest.high_water, watermark=self.platform.warehouse.state(self.spec.name).watermark,
+            t0=plan.t0, high_water=manifest.high_water, watermark=plan.watermark_now(manifest.high_water),
             raw_path=f"raw/{self.spec.name}/{plan.seq:012d}", query=manifest.query, cleaned=extracted.cleaned,
             preview_columns=tuple(name for name, _ in self.spec.target_columns), preview_rows=tuple(staged.preview),
         )  # fmt: skip
-
-    def _sweep(self) -> None:
-        """Recovery: temporary files and staging tables of a killed run."""
-        self.platform.lake.recover(self.spec.name)
-        self.platform.warehouse.drop_staging(self.spec.name)
 
     def _extract(self, plan: LoadPlan) -> tuple[Manifest, ExtractResult]:
         started, clock = self.platform.now(), time.perf_counter()

@@ -23,6 +23,12 @@ class LoadPlan:
     fencing_token: int
     t0: dt.datetime
     partitions: tuple[str, ...] = ()
+    watermark_before: dt.datetime | None = None
+
+    def watermark_now(self, high_water: dt.datetime | None) -> dt.datetime | None:
+        """Where the table stands once this load is applied: it only moves forwards."""
+        marks = [mark for mark in (self.watermark_before, self.watermark_after(high_water)) if mark is not None]
+        return max(marks, default=None)
 
     def watermark_after(self, high_water: dt.datetime | None) -> dt.datetime | None:
         """The watermark this load may set: capped at t0, so a row stamped 2999 cannot starve the others; None = leave it."""
@@ -45,10 +51,10 @@ def plan_load(spec: TableSpec, options: LoadOptions, state: TableState, t0: dt.d
     mode = effective_mode(spec, options, state)
     seq, token = state.last_issued_seq, state.fencing_token
     if mode is Mode.PARTITION:
-        return LoadPlan(mode, _partition_range(spec, options.partitions), seq, token, t0, options.partitions)
+        return LoadPlan(mode, _partition_range(spec, options.partitions), seq, token, t0, options.partitions, state.watermark)
     if mode is Mode.FULL:
-        return LoadPlan(mode, ReadRange(), seq, token, t0)
-    return LoadPlan(mode, _incremental_range(spec, state), seq, token, t0)
+        return LoadPlan(mode, ReadRange(), seq, token, t0, watermark_before=state.watermark)
+    return LoadPlan(mode, _incremental_range(spec, state), seq, token, t0, watermark_before=state.watermark)
 
 
 def _partition_range(spec: TableSpec, keys: tuple[str, ...]) -> ReadRange:

@@ -114,7 +114,10 @@ class Warehouse(Protocol):
         ...
 
     def acquire(self, table: str) -> TableState:
-        """Issue the next seq and a new fencing token for the table, committed before reading starts."""
+        """Issue the next seq and a new fencing token for the table, committed before reading starts.
+
+        Staging tables an earlier, killed load left behind are dropped: the caller holds the table's lock.
+        """
         ...
 
     def state(self, table: str) -> TableState: ...

@@ -38,8 +38,9 @@ class Loader:
     def __init__(self, warehouse: Warehouse, spec: TableSpec) -> None:
         self.warehouse, self.spec, self.t0 = warehouse, spec, T0
 
-    def stage(self, rows: list[Row]) -> tuple[TableState, StagingTable]:
-        state = self.warehouse.acquire(self.spec.name)
+    def stage(self, rows: list[Row], state: TableState | None = None) -> tuple[TableState, StagingTable]:
+        """`state` is the answer of an earlier `acquire`: a load that started reading then and stages only now."""
+        state = state or self.warehouse.acquire(self.spec.name)
         staging = StagingTable(self.spec.name, f"{self.spec.name}__{state.last_issued_seq}", state.last_issued_seq)
         names = [c.name for c in self.spec.columns]
         arrays = [pa.array([r[i] for r in rows], c.source_logical.arrow()) for i, c in enumerate(self.spec.columns)]
@@ -131,9 +132,10 @@ def test_an_empty_first_load_makes_an_empty_table(loader: Loader) -> None:
 
 def test_the_freshest_read_wins(loader: Loader) -> None:
     loader.load([row(1, "old"), row(2, "old")])
-    early = loader.stage([row(1, "read early"), row(3, "read early")])
+    started_early = loader.warehouse.acquire("client")
     late = loader.stage([row(1, "read late")])
     assert loader.apply(*late, mode="incremental") == Outcome(read=1, updated=1)
+    early = loader.stage([row(1, "read early"), row(3, "read early")], started_early)
     with pytest.raises(LostLockError):
         loader.apply(*early, mode="partition")
     current = loader.warehouse.state("client")
@@ -143,10 +145,11 @@ def test_the_freshest_read_wins(loader: Loader) -> None:
 
 
 def test_a_load_older_than_the_last_full_changes_nothing(loader: Loader) -> None:
-    early = loader.stage([row(9, "ghost")])
+    started_early = loader.warehouse.acquire("client")
     loader.load([row(1)])
+    _, staging = loader.stage([row(9, "ghost")], started_early)
     current = loader.warehouse.state("client")
-    assert loader.apply(TableState("client", fencing_token=current.fencing_token), early[1], "partition") == Outcome(read=1, superseded=1)
+    assert loader.apply(TableState("client", fencing_token=current.fencing_token), staging, "partition") == Outcome(read=1, superseded=1)
     assert loader.stored() == [(1, "x")]
 
 
@@ -283,12 +286,12 @@ def test_a_deleted_row_keeps_its_values_and_comes_back(loader: Loader) -> None:
 
 def test_an_older_load_resurrects_and_deletes_nothing(loader: Loader) -> None:
     loader.load([row(1), row(2)])
-    early = loader.stage([row(2)])
-    state, staging = loader.stage([row(1), row(3)])
-    loader.apply(state, staging, "sweep", deletions=loader.warehouse.absent(loader.spec, staging).keys)
+    started_early = loader.warehouse.acquire("client")
+    assert loader.replace_all([row(1), row(3)]) == Outcome(read=2, inserted=1, unchanged=1, deleted=1)
+    _, staging = loader.stage([row(2)], started_early)
+    assert loader.warehouse.absent(loader.spec, staging).keys.num_rows == 1  # row 1 only: row 3 was written later
     late = TableState("client", fencing_token=loader.warehouse.state("client").fencing_token)
-    assert loader.warehouse.absent(loader.spec, early[1]).keys.num_rows == 1
-    assert loader.apply(late, early[1], "partition") == Outcome(read=1, superseded=1)
+    assert loader.apply(late, staging, "partition") == Outcome(read=1, superseded=1)
     assert loader.stored() == [(1, "x"), (3, "x")]
 
 

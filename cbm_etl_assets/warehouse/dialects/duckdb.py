@@ -91,6 +91,7 @@ class DuckDbWarehouse:
     def acquire(self, table: str) -> TableState:
         self.prepare()
         with self._transaction() as connection:
+            self._drop_left_over(connection, table)
             connection.execute(self._statements.render("staging/issue"), {"table": table, "now": self._now()})
             return self._state(connection, table)
 
@@ -138,10 +139,7 @@ class DuckDbWarehouse:
     def drop_staging(self, table: str) -> int:
         self.prepare()
         with self._transaction() as connection:
-            found = connection.execute(self._statements.render("staging/left_over"), {"pattern": re.escape(table) + r"__\d+"}).fetchall()
-            for (name,) in found:
-                connection.execute(self._statements.render("staging/drop", staging=self._statements.ident("stg", name)))
-            return len(found)
+            return self._drop_left_over(connection, table)
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> QueryResult:
         with self._reader() as connection:
@@ -165,6 +163,12 @@ class DuckDbWarehouse:
         if row is None:
             return TableState(table)
         return TableState(row[0], row[1], row[2], row[3], row[4], row[5], tuple(row[6]))
+
+    def _drop_left_over(self, connection: duckdb.DuckDBPyConnection, table: str) -> int:
+        found = connection.execute(self._statements.render("staging/left_over"), {"pattern": re.escape(table) + r"__\d+"}).fetchall()
+        for (name,) in found:
+            connection.execute(self._statements.render("staging/drop", staging=self._statements.ident("stg", name)))
+        return len(found)
 
     @staticmethod
     def _fill(connection: duckdb.DuckDBPyConnection, insert: str, batches: Iterable[pa.RecordBatch]) -> int:
