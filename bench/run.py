@@ -14,8 +14,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -111,8 +111,8 @@ class Bench:
     # --- rounds ------------------------------------------------------------------------------------------------------
 
     def full_round(self, table: str) -> None:
-        steps: list[Callable[[], None]] = [lambda: self.our_full(table), lambda: self.our_extraction(table), lambda: self.floor(table)]
-        steps += [lambda backend=backend: self.dlt(backend, "full", table) for backend in BACKENDS]
+        steps = [partial(self.our_full, table), partial(self.our_extraction, table), partial(self.floor, table)]
+        steps += [partial(self.dlt, backend, "full", table) for backend in BACKENDS]
         for step in steps:
             step()
 

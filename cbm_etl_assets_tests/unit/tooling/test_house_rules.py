@@ -56,7 +56,7 @@ def test_no_sql_is_built_by_an_f_string_in_execute() -> None:
 @pytest.mark.parametrize("path", sorted((PACKAGE / "orchestration").glob("*.py")), ids=lambda p: p.name)
 def test_orchestration_keeps_real_annotations(path: Path) -> None:
     """`from __future__ import annotations` breaks Dagster's annotated `context` and resource parameters."""
-    assert "from __future__ import annotations" not in path.read_text(encoding="utf-8")
+    assert "from __future__ import annotations" not in path.read_text(encoding="utf-8").splitlines()
 
 
 def test_dagster_reads_workspace_yaml() -> None:
