@@ -219,11 +219,14 @@ def test_a_retyped_column_stops_in_words(loader: Loader) -> None:
 
 def test_staging_leaves_nothing_behind(loader: Loader) -> None:
     loader.load([row(1)])
-    loader.stage([row(2)])
-    loader.stage([row(3)])
+    killed = loader.stage([row(2)])[1]
     assert loader.warehouse.drop_staging("clien") == 0
-    assert loader.warehouse.drop_staging("client") == 2
+    assert loader.warehouse.drop_staging("client") == 1
     assert loader.warehouse.drop_staging("client") == 0
+    loader.stage([row(3)])
+    loader.warehouse.acquire("client")
+    assert loader.warehouse.drop_staging("client") == 0
+    assert killed.name == "client__2"
 
 
 @pytest.mark.parametrize("statement", ["DELETE FROM ods.client", "DROP TABLE ods.client", "CREATE TABLE x (i INTEGER)"])
