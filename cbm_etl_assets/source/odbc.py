@@ -10,7 +10,7 @@ import base64
 import datetime as dt
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -22,7 +22,7 @@ from cbm_etl_assets.settings import Settings
 from cbm_etl_assets.source import dialects, messages, odbc_catalogue, openedge_catalogue, requests
 from cbm_etl_assets.source.connections import connection_slot
 from cbm_etl_assets.source.messages import Message
-from cbm_etl_assets.source.pool import WorkerPool
+from cbm_etl_assets.source.pool import Watch, WorkerPool
 from cbm_etl_assets.source.port import ExtractRequest, ExtractResult, Progress
 from cbm_etl_assets.source.query import SelectQuery, SplitRange, build_bounds, build_select, split_ranges
 
@@ -39,9 +39,10 @@ class _Part:
 
 
 class _Meter:
-    """Adds the progress of parallel parts up to one line."""
+    """Adds the progress of parallel parts up to one line, and tells the others once a part has failed."""
 
     def __init__(self, progress: Progress | None) -> None:
+        self.failed = threading.Event()
         self._progress = progress
         self._parts: dict[int, tuple[int, int]] = {}
         self._lock = threading.Lock()
@@ -56,13 +57,17 @@ class _Meter:
 
 
 class OdbcSource:
-    """Nothing is connected or started until used; `warm()` starts a reader ahead of time, `close()` ends all of them."""
+    """Nothing is connected or started until used; `warm()` starts a reader ahead of time, `close()` ends all of them.
 
-    def __init__(self, settings: Settings) -> None:
+    Sources may share a `pool`; one that is handed in is not closed here.
+    """
+
+    def __init__(self, settings: Settings, pool: WorkerPool | None = None) -> None:
         self._settings = settings.source
         self._dialect = dialects.dialect(settings.source.dialect)
         self._slots = settings.home / "run" / "source-slots"
-        self._pool = WorkerPool()
+        self._pool = pool or WorkerPool()
+        self._owns_pool = pool is None
         self._caps: dict[str, int] = {}  # table -> text cap that held everything last time
 
     def warm(self, count: int = 1) -> None:
@@ -70,7 +75,8 @@ class OdbcSource:
         self._pool.warm(count)
 
     def close(self) -> None:
-        self._pool.close()
+        if self._owns_pool:
+            self._pool.close()
 
     def __enter__(self) -> OdbcSource:
         return self
@@ -101,17 +107,33 @@ class OdbcSource:
         return self._small(sql, parameters, "UTC")
 
     def extract(self, request: ExtractRequest, progress: Progress | None = None) -> ExtractResult:
-        """One Parquet file a part, in part order. A part that fails fails the extraction; the others are waited for, so that
-        nobody writes into `out_dir` after this returns."""
+        """One Parquet file a part, in part order. After a failure `out_dir` is empty again and nobody writes into it any more."""
         meter = _Meter(progress)
         splits = self._splits(request)
-        if len(splits) == 1:
-            parts = [self._part(request, splits[0], 0, meter)]
-        else:
-            workers = min(len(splits), self._settings.max_connections)
-            with ThreadPoolExecutor(workers, "extract") as threads:
-                parts = list(threads.map(lambda p: self._part(request, p[1], p[0], meter), enumerate(splits)))
+        try:
+            if len(splits) == 1:
+                parts = [self._part(request, splits[0], 0, meter)]
+            else:
+                parts = self._parallel(request, splits, meter)
+        except BaseException:  # an interrupt too: a half file must not meet the next attempt
+            for path in request.out_dir.glob("part-*.parquet"):
+                path.unlink(missing_ok=True)
+            raise
         return self._result(request, parts)
+
+    def _parallel(self, request: ExtractRequest, splits: Sequence[SplitRange | None], meter: _Meter) -> list[_Part]:
+        """The first failure ends the other readers within a second, and is the one that is raised."""
+        with ThreadPoolExecutor(min(len(splits), self._settings.max_connections), "extract") as threads:
+            futures = [threads.submit(self._part, request, split, index, meter) for index, split in enumerate(splits)]
+            try:
+                for done in as_completed(futures):
+                    done.result()
+            except BaseException:
+                meter.failed.set()
+                for future in futures:
+                    future.cancel()
+                raise
+            return [f.result() for f in futures]
 
     def _splits(self, request: ExtractRequest) -> Sequence[SplitRange | None]:
         split = request.spec.split
@@ -126,7 +148,10 @@ class OdbcSource:
         query = build_select(spec, request.range, self._dialect, split, settings.timezone)
         message = requests.extract_request(spec, query, self._dialect, settings)
         message |= {"out_dir": str(request.out_dir.absolute()), "part": index, "first_cap": self._caps.get(spec.name)}
-        answer = self._call(message, f"Table '{spec.name}'", lambda rows, size: meter.see(index, rows, size))
+        watch = Watch(
+            settings.stall_timeout_seconds, f"Table '{spec.name}'", lambda rows, size: meter.see(index, rows, size), meter.failed.is_set
+        )
+        answer = self._call(message, watch)
         self._caps[spec.name] = max(answer["cap"], self._caps.get(spec.name, 0))
         return _Part(query, answer)
 
@@ -158,15 +183,18 @@ class OdbcSource:
             "op": "query", "sql": sql, "parameters": messages.dump_values(parameters), "session_zone": session_zone,
             **requests.limits(self._settings),
         }  # fmt: skip
-        content = base64.b64decode(self._call(request, "A query of the source")["ipc"])
+        content = base64.b64decode(self._call(request, self._watch("A query of the source"))["ipc"])
         with pa.ipc.open_stream(content) as stream:
             return stream.read_all()
 
     def _describe(self, schema: str, table: str | None) -> Any:
         request: Message = {"op": "catalogue", "schema": schema, "table": table, **requests.limits(self._settings)}
-        return self._call(request, "The source's catalogue")["result"]
+        return self._call(request, self._watch("The source's catalogue"))["result"]
 
-    def _call(self, request: Message, what: str, progress: Progress | None = None) -> Message:
+    def _watch(self, what: str) -> Watch:
+        return Watch(self._settings.stall_timeout_seconds, what)
+
+    def _call(self, request: Message, watch: Watch) -> Message:
         settings = self._settings
         if settings.connection_string is None:
             raise SettingsError(
@@ -175,4 +203,4 @@ class OdbcSource:
             )
         with connection_slot(self._slots, settings.max_connections, settings.connection_wait_seconds):
             secret = {"connection_string": settings.connection_string.get_secret_value()}
-            return self._pool.call(request | secret, settings.stall_timeout_seconds, progress, what)
+            return self._pool.call(request | secret, watch)

@@ -14,6 +14,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import IO, cast
 
 from cbm_etl_assets.errors import TransientSourceError
@@ -23,8 +24,19 @@ from cbm_etl_assets.source import messages
 
 _STDERR_CHARS = 500
 _CLOSE_SECONDS = 5.0
+_LOOK_SECONDS = 1.0  # how soon a cancelled wait ends
 # Importing arrow, polars and the driver takes under a second; on a machine that swaps it may take a minute, never longer.
 _START_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Watch:
+    """How long and on whose behalf to wait for an answer. `what` begins the messages about it."""
+
+    stall_seconds: float
+    what: str = "The read"
+    progress: Callable[[int, int], None] | None = None
+    cancelled: Callable[[], bool] = lambda: False
 
 
 class Worker:
@@ -42,6 +54,7 @@ class Worker:
         )
         self._stdin, self._stdout = cast(IO[bytes], self._process.stdin), cast(IO[bytes], self._process.stdout)
         self._events: queue.Queue[messages.Message | None] = queue.Queue()
+        self._is_ready = False
         self._reader = threading.Thread(target=self._listen, daemon=True)
         self._reader.start()
 
@@ -53,16 +66,14 @@ class Worker:
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
-    def call(
-        self, request: messages.Message, stall_seconds: float, progress: Callable[[int, int], None] | None = None, what: str = "The read"
-    ) -> messages.Message:
+    def call(self, request: messages.Message, watch: Watch) -> messages.Message:
         """Send one request, wait for its answer. Raises: the typed error of the answer; TransientSourceError when the process
         died or when neither rows nor bytes moved for `stall_seconds`; the process is killed then, and when the caller is interrupted.
         """
         answered = False
         try:
-            self._send(request, what)
-            answer = self._wait(stall_seconds, progress, what)
+            self._send(request, watch)
+            answer = self._wait(watch)
             answered = True
         finally:
             if not answered:
@@ -94,40 +105,52 @@ class Worker:
             with contextlib.suppress(BrokenPipeError):  # unsent bytes to a dead process
                 stream.close()
 
-    def _send(self, request: messages.Message, what: str) -> None:
+    def _send(self, request: messages.Message, watch: Watch) -> None:
         try:
             self._stdin.write(messages.dump(request))
             self._stdin.flush()
         except OSError:
-            raise self._died(what) from None
+            raise self._died(watch) from None
 
-    def _wait(self, stall_seconds: float, progress: Callable[[int, int], None] | None, what: str) -> messages.Message:
-        seen, deadline = (0, 0), time.monotonic() + max(stall_seconds, 0)
+    def _wait(self, watch: Watch) -> messages.Message:
+        patience = watch.stall_seconds if self._is_ready else max(watch.stall_seconds, _START_SECONDS)
+        seen, deadline = (0, 0), time.monotonic() + patience
         while True:
-            try:
-                event = self._events.get(timeout=max(0.0, deadline - time.monotonic()))
-            except queue.Empty:
-                raise TransientSourceError(
-                    f"{what}: nothing arrived for {stall_seconds:g} s after {seen[0]:,} rows: the link is stalled; the reader was ended.",
-                    remedy="look at the network and the server; CBM_SOURCE__STALL_TIMEOUT_SECONDS sets the patience",
-                ) from None
-            if event is None:
-                raise self._died(what)
+            event = self._next_event(watch, deadline, seen[0])
             kind = event["event"]
             if kind in ("done", "error"):
                 return event
-            if kind in ("started", "ready"):
-                deadline = time.monotonic() + max(stall_seconds, _START_SECONDS if kind == "started" else 0)
+            if kind == "ready":
+                self._is_ready = True
+                deadline = time.monotonic() + watch.stall_seconds
             elif (now := (event["rows"], event["bytes"])) != seen:
-                seen, deadline = now, time.monotonic() + stall_seconds
-                if progress is not None:
-                    progress(*now)
+                seen, deadline = now, time.monotonic() + watch.stall_seconds
+                if watch.progress is not None:
+                    watch.progress(*now)
 
-    def _died(self, what: str) -> TransientSourceError:
+    def _next_event(self, watch: Watch, deadline: float, rows: int) -> messages.Message:
+        while not watch.cancelled():
+            left = deadline - time.monotonic()
+            with contextlib.suppress(queue.Empty):
+                event = self._events.get(timeout=min(max(left, 0.0), _LOOK_SECONDS))
+                if event is None:
+                    raise self._died(watch)
+                return event
+            if left <= 0:
+                raise TransientSourceError(
+                    f"{watch.what}: nothing arrived for {watch.stall_seconds:g} s after {rows:,} rows: the link is stalled; "
+                    "the reader was ended.",
+                    remedy="look at the network and the server; CBM_SOURCE__STALL_TIMEOUT_SECONDS sets the patience",
+                )
+        raise TransientSourceError(f"{watch.what}: ended because another part of the same extraction failed.")
+
+    def _died(self, watch: Watch) -> TransientSourceError:
         self._process.kill()
         code = self._process.wait()
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        return TransientSourceError(f"{what}: the reader process died ({how}); the driver may have crashed. {self._last_words()}".strip())
+        return TransientSourceError(
+            f"{watch.what}: the reader process died ({how}); the driver may have crashed. {self._last_words()}".strip()
+        )
 
     def _last_words(self) -> str:
         self._stderr.seek(0)
@@ -153,13 +176,11 @@ class WorkerPool:
         with self._lock:
             self._idle += [Worker() for _ in range(count - len(self._idle))]
 
-    def call(
-        self, request: messages.Message, stall_seconds: float, progress: Callable[[int, int], None] | None = None, what: str = "The read"
-    ) -> messages.Message:
+    def call(self, request: messages.Message, watch: Watch) -> messages.Message:
         """As `Worker.call`, on an idle or a new worker."""
         worker = self._take()
         try:
-            return worker.call(request, stall_seconds, progress, what)
+            return worker.call(request, watch)
         finally:
             if worker.is_alive:
                 with self._lock:

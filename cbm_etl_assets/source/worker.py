@@ -31,7 +31,6 @@ def main() -> None:
     emit = _private_stdout()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, requests), daemon=True).start()
     _leave_with_parent(os.getppid())
-    emit({"event": "started", "pid": os.getpid()})
     _import_heavy()
     emit({"event": "ready"})
     while True:
