@@ -204,11 +204,13 @@ def _csv_expression(dtype: pl.DataType, name: str) -> pl.Expr:
 
 
 def _extent_expression(column: pl.Expr, inner: Any) -> pl.Expr:
-    """The set-based twin of `metadata.extents.extent_text`."""
+    """The set-based twin of `metadata.extents.extent_text`; decimals without trailing zeros, as the server prints them."""
     import polars as pl
 
     element = pl.element().cast(pl.Int8) if inner == pl.Boolean else pl.element()
     text = element.cast(pl.String)
+    if inner.is_decimal():
+        text = text.str.replace(r"(\.\d*?)0+$", "$1").str.strip_suffix(".")
     for special in "~;?":
         text = text.str.replace_all(special, f"~{special}", literal=True)
     return column.list.eval(text.fill_null("?")).list.join(";")

@@ -24,9 +24,9 @@ BUFFERED = ";UseDeclareFetch=0"
 
 
 @pytest.fixture
-def loaded(clean_twin: TwinHandle) -> Iterator[TwinHandle]:
+def loaded(clean_twin: TwinHandle) -> TwinHandle:
     tables.load(clean_twin, 2500)
-    yield clean_twin
+    return clean_twin
 
 
 @pytest.fixture
@@ -144,7 +144,10 @@ def test_a_fault_of_another_table_does_nothing(loaded: TwinHandle, connection: p
 
 def test_a_stalled_link_delivers_no_more(loaded: TwinHandle) -> None:
     loaded.set_fault("stall", "Client", after_rows=1500)
-    code = f"import pyodbc, sys; c = pyodbc.connect(sys.argv[1], autocommit=True).execute('{READ}'); print(len(c.fetchmany(900)), flush=True); c.fetchall()"
+    code = (
+        f"import pyodbc, sys; c = pyodbc.connect(sys.argv[1], autocommit=True).execute('{READ}')\n"
+        "print(len(c.fetchmany(900)), flush=True); c.fetchall()"
+    )
     child = subprocess.Popen([sys.executable, "-c", code, loaded.odbc], stdout=subprocess.PIPE, text=True)
     try:
         assert child.stdout is not None
