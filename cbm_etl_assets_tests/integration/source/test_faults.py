@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -117,16 +116,17 @@ def test_a_reader_that_crashes_is_a_transient_error_and_is_replaced(
     make_source: MakeSource, clean_twin: TwinHandle, readers: WorkerPool, tmp_path: Path
 ) -> None:
     tables.load(clean_twin, 300)
-    clean_twin.set_fault("stall", "Client", after_rows=100)
-    source = make_source()
+    source = make_source(batch_cells=600, array_size=50)
     readers.close()
     source.warm()
     [worker] = readers._idle
-    killer = threading.Timer(2.0, os.kill, (worker.pid, signal.SIGSEGV))
-    killer.start()
-    error = fails(source, tmp_path / "first", TransientSourceError)
-    killer.join()
-    assert "signal 11" in error.message
+    clean_twin.set_fault("stall", "Client", after_rows=200)  # so that the reader is still at work when it is hit
+    (tmp_path / "first").mkdir()
+    request = ExtractRequest(SPEC, ReadRange(), tmp_path / "first")
+    with pytest.raises(TransientSourceError, match="signal 11"):
+        source.extract(request, lambda rows, size: os.kill(worker.pid, signal.SIGSEGV))
+    assert not list((tmp_path / "first").iterdir())
+    clean_twin.clear_faults()
     assert extract(source, tmp_path / "second").rows == 300
 
 
