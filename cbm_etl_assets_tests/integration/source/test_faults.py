@@ -115,19 +115,21 @@ def test_waiting_for_a_connection_is_bounded(make_source: MakeSource, tmp_path: 
 def test_a_reader_that_crashes_is_a_transient_error_and_is_replaced(
     make_source: MakeSource, clean_twin: TwinHandle, readers: WorkerPool, tmp_path: Path
 ) -> None:
-    tables.load(clean_twin, 300)
-    source = make_source(batch_cells=600, array_size=50)
+    tables.load(clean_twin, 3_000)
+    source = make_source(batch_cells=6_000)
     readers.close()
     source.warm()
     [worker] = readers._idle
-    clean_twin.set_fault("stall", "Client", after_rows=200)  # so that the reader is still at work when it is hit
+    clean_twin.set_fault(
+        "stall", "Client", after_rows=2_500
+    )  # the driver fetches 1,000 at a time; so that the reader is still at work when it is hit
     (tmp_path / "first").mkdir()
     request = ExtractRequest(SPEC, ReadRange(), tmp_path / "first")
     with pytest.raises(TransientSourceError, match="signal 11"):
         source.extract(request, lambda rows, size: os.kill(worker.pid, signal.SIGSEGV))
     assert not list((tmp_path / "first").iterdir())
     clean_twin.clear_faults()
-    assert extract(source, tmp_path / "second").rows == 300
+    assert extract(source, tmp_path / "second").rows == 3_000
 
 
 def test_one_failed_part_ends_the_others(make_source: MakeSource, clean_twin: TwinHandle, tmp_path: Path) -> None:
