@@ -17,6 +17,7 @@ from cbm_etl_assets.source.port import ExtractRequest, ReadRange
 
 if TYPE_CHECKING:
     import polars as pl
+    import pyarrow as pa
 
 # 20 million cells are 160 MB of numbers; two sides and a join stay under 1 GiB.
 BLOCK_CELLS = 20_000_000
@@ -56,7 +57,7 @@ def read_block(platform: Platform, spec: TableSpec, files: Sequence[Path], colum
     return pl.concat(frames, how="vertical") if frames else pl.DataFrame()
 
 
-def read_raw(files: Sequence[Path], columns: Sequence[ColumnSpec]) -> Iterator[object]:
+def read_raw(files: Sequence[Path], columns: Sequence[ColumnSpec]) -> Iterator[pa.Table]:
     """One Arrow table a file, as the source gave it."""
     import pyarrow.parquet as pq
 

@@ -61,7 +61,8 @@ class TableSource:
         pq.write_table(table.append_column("_key_hash", key).append_column("_hashdiff", diff), path, write_page_checksum=True)
         content = path.read_bytes()
         file = RawFile(name=path.name, rows=table.num_rows, bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
-        return ExtractResult((file,), table.num_rows, "SELECT", (), None, "test", [])
+        columns = [{"name": c.name, "type": c.type, "target": c.target_name} for c in spec.kept_columns]
+        return ExtractResult((file,), table.num_rows, "SELECT", (), None, "test", columns)
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
         assert self.answer is not None
