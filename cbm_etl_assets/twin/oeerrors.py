@@ -10,7 +10,7 @@ import re
 from cbm_etl_assets.twin.wire import WireError
 
 PREFIX = "[DataDirect][OpenEdge ODBC driver][OpenEdge] "
-_QUOTED = re.compile(r'"(.*?)"(?= does| at|$)|column (\S+) does')
+_QUOTED = re.compile(r'column "?(.+?)"? does|"(.*?)"')
 
 
 class Refused(Exception):

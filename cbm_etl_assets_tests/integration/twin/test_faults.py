@@ -13,6 +13,7 @@ import pyodbc
 import pytest
 
 from cbm_etl_assets.errors import ConfigurationError
+from cbm_etl_assets.twin.dirty import dirty_insert, dirty_update
 from cbm_etl_assets.twin.handle import TwinHandle
 from cbm_etl_assets_tests.integration.twin import tables
 from cbm_etl_assets_tests.twin_fixture import LOCK_WAIT_SECONDS
@@ -196,3 +197,15 @@ def test_unknown_fault_is_refused_in_words(clean_twin: TwinHandle) -> None:
         clean_twin.set_fault("fire")
     with pytest.raises(ConfigurationError, match="Unknown field 'when'"):
         clean_twin.set_fault("cut", when=3)
+
+
+def test_a_dirty_change_is_seen_and_then_gone(loaded: TwinHandle, connection: pyodbc.Connection) -> None:
+    name = "SELECT Nom FROM PUB.Client WHERE cod_cli = {} WITH (NOLOCK)"
+    with loaded.pg() as conn:
+        with dirty_update(conn, "Client", {"Nom": "sale", "solde": 1}, {"cod_cli": 3}) as rows:
+            assert rows == 1
+            assert connection.execute(name.format(3)).fetchval() == "sale"
+        with dirty_insert(conn, "Client", {"cod_cli": 9999, "Nom": "fantôme"}):
+            assert connection.execute(name.format(9999)).fetchval() == "fantôme"
+    assert connection.execute(name.format(3)).fetchval() == "Nom é 3"
+    assert connection.execute(name.format(9999)).fetchval() is None
