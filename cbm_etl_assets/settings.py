@@ -111,6 +111,12 @@ class LoadSettings(_Section):
     sla_hours: float = Field(default=24, gt=0)
 
 
+def _default_tables(known: dict[str, Any]) -> Path:
+    """Own tables replace the packaged ones of the demo; a package's folder is no place to write to."""
+    own: Path = known.get("home", Path(".cbm")) / "tables"
+    return own if own.is_dir() else PACKAGE_DIR / "tables"
+
+
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_nested_delimiter="__", env_ignore_empty=True, extra="forbid", hide_input_in_errors=True, frozen=True,
@@ -118,7 +124,7 @@ class Settings(BaseSettings):
     )  # fmt: skip
 
     home: Folder = Field(default=Path(".cbm"), description="all state lives under it")
-    tables_dir: Folder = Field(default=PACKAGE_DIR / "tables", description="one YAML a table")
+    tables_dir: Folder = Field(default_factory=_default_tables, description="one YAML a table; default CBM_HOME/tables, else the demo's")
     config_dir: Folder = Field(default=Path("config"), description="base.yaml and {env}.yaml")
     env: Environment = Environment.DEV
     source: SourceSettings = SourceSettings()

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from cbm_etl_assets.cli.demo_story import Story
+    from cbm_etl_assets.cli.output import Output
 
 COLUMNS = ("table", "load", "read", "inserted", "updated", "unchanged", "seconds", "rows/s", "source = ODS")
 
@@ -61,6 +68,17 @@ def _verdict(story: Story, name: str) -> str:
     return f"NO: {proof.missing} missing, {proof.extra} extra, {proof.different} different"
 
 
+@contextlib.contextmanager
+def quiet_dagster(log: Path, output: Output) -> Iterator[None]:
+    """Dagster's console log goes to a file; ours keeps the terminal, also while Dagster captures the streams of a step."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(io.UnsupportedOperation):  # a stream without a descriptor cannot be captured either
+            output.err = stack.enter_context(os.fdopen(os.dup(sys.stderr.fileno()), "w", buffering=1, encoding="utf-8"))
+        stack.enter_context(contextlib.redirect_stderr(stack.enter_context(log.open("a", encoding="utf-8"))))
+        yield
+
+
 def demo(
     context: typer.Context,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the twin running.")] = False,
@@ -78,17 +96,17 @@ def demo(
     from cbm_etl_assets.observability.logs import configure_logging
 
     runtime = runtime_of(context)
-    output = runtime.output(machine=as_json)
     settings = demo_settings(runtime.settings)
     configure_logging(settings.log_dir, settings.secrets())
-    with load_progress(output) as on_event:
-        story = Teller(settings, output.note, on_event, now=runtime.now).tell(keep=keep)
+    output = runtime.output(machine=as_json)
+    with quiet_dagster(settings.log_dir / "demo-dagster.log", output), load_progress(output) as on_event:
+        watched = on_event if output.err.isatty() else None  # in a log the story's own lines are enough
+        story = Teller(settings, output.note, watched, now=runtime.now).tell(keep=keep)
     code = exit_code([act.result for act in story.acts]) or (0 if story.proven else 1)
     failures = [f"{r.table}: {r.error_class}: {r.error_message}" for r in story.failed]
     home = f"cbm-etl --home {story.home}"
-    closing = (
-        f'{story.seconds:.0f} s in all. See the runs in Dagster\'s UI: {home} ui. Ask the warehouse: {home} sql "SELECT * FROM ods.client".'
-    )
+    ask = 'sql "SELECT * FROM ods.client LIMIT 5"'
+    closing = f"{story.seconds:.0f} s in all. The runs in Dagster's UI: {home} ui. The warehouse: {home} {ask}."
     twin = f"The twin still runs; it ends with: {home} twin stop." if keep else f"To load again, start the twin first: {home} twin start."
     output.result(story_document(story, code), story_table(story), *failures, closing, twin)
     raise typer.Exit(code)

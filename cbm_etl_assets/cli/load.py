@@ -63,6 +63,8 @@ def choose(catalog: Mapping[str, TableSpec], choice: Choice) -> list[TableSpec]:
         return list({spec.name: spec for spec in (find_table(catalog, name) for name in choice.names)}.values())
     if not (choice.everything or choice.filtered):
         raise ConfigurationError("Which tables?", remedy="name them, or use --all, --tag, --group or --priority")
+    if not catalog:
+        raise ConfigurationError("No table is declared.", remedy="cbm-etl tables add writes a spec; CBM_TABLES_DIR says where they are")
     found = [spec for spec in catalog.values() if _matches(spec, choice)]
     if not found:
         raise ConfigurationError(

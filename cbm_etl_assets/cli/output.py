@@ -92,20 +92,16 @@ class Output:
     def __init__(self, *, machine: bool = False, out: IO[str] | None = None, err: IO[str] | None = None) -> None:
         self.machine = machine
         self._out = out or sys.stdout
-        self._err = err or sys.stderr
+        self.err = err or sys.stderr
 
     @property
     def quiet(self) -> bool:
         """A machine reads and nobody watches: no progress."""
-        return self.machine and not self._err.isatty()
-
-    @property
-    def err(self) -> IO[str]:
-        return self._err
+        return self.machine and not self.err.isatty()
 
     def note(self, text: str) -> None:
         """Something worth knowing beside the result; never on stdout."""
-        print(printable(text), file=self._err, flush=True)
+        print(printable(text), file=self.err, flush=True)
 
     def result(self, document: dict[str, Any], *shown: RenderableType) -> None:
         """The JSON document for a machine, the renderables for a person. Keys are documented and stable."""

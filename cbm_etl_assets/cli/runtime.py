@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from cbm_etl_assets.settings import Settings
 
 
-def _load_settings() -> Settings:
+def _load_settings(home: Path | None) -> Settings:
     from cbm_etl_assets.settings import load_settings
 
-    return load_settings()
+    return load_settings() if home is None else load_settings(home=home)
 
 
 def _with_twin(settings: Settings) -> Settings:
@@ -65,7 +65,7 @@ def _utc_now() -> dt.datetime:
 class Runtime:
     """The seams are fields, so that a test puts its own in."""
 
-    load_settings: Callable[[], Settings] = _load_settings
+    load_settings: Callable[[Path | None], Settings] = _load_settings
     load_catalog: Callable[[Settings], Mapping[str, TableSpec]] = _load_catalog
     open_platform: Callable[[Settings, Mapping[str, TableSpec]], Platform] = _open_platform
     now: Callable[[], dt.datetime] = _utc_now
@@ -76,10 +76,7 @@ class Runtime:
 
     @cached_property
     def settings(self) -> Settings:
-        settings = self.load_settings()
-        if self.home is not None:
-            settings = settings.model_copy(update={"home": self.home.expanduser().absolute()})
-        settings = _with_twin(settings)
+        settings = _with_twin(self.load_settings(self.home))
         from cbm_etl_assets.observability.logs import configure_logging
 
         configure_logging(settings.log_dir, settings.secrets())

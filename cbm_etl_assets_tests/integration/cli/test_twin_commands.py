@@ -37,7 +37,7 @@ def play(home: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
 
     def played(*arguments: str) -> Played:
         runtime = stage.runtime()
-        runtime.load_settings = lambda: Settings(home=home)
+        runtime.load_settings = lambda _: Settings(home=home)
         return stage.play(*arguments, runtime=runtime)
 
     return played
@@ -86,7 +86,7 @@ def test_faults_are_ordered_and_cleared(play: Play, home: Path) -> None:
 def test_the_running_twin_is_the_source_when_none_is_set(play: Play, home: Path) -> None:
     stage = Stage(home)
     runtime = stage.runtime()
-    runtime.load_settings = lambda: Settings(home=home)
+    runtime.load_settings = lambda _: Settings(home=home)
     handle = server.status(home)
     assert handle is not None
     assert runtime.settings.source.connection_string is not None

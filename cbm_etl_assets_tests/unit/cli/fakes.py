@@ -83,9 +83,9 @@ class Stage:
     catalog: Mapping[str, TableSpec] = field(default_factory=lambda: CATALOG)
     closed: int = 0
 
-    def settings(self) -> Settings:
+    def settings(self, home: Path | None = None) -> Settings:
         secret = SecretStr(f"DRIVER=x;SERVER=s;UID=u;PWD={CANARY}")
-        return Settings(home=self.home, source=SourceSettings(connection_string=secret))
+        return Settings(home=home or self.home, source=SourceSettings(connection_string=secret))
 
     def runtime(self) -> Runtime:
         def close() -> None:

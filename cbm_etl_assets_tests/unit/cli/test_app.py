@@ -130,7 +130,7 @@ def test_help_is_light(tmp_path: Path) -> None:
 def test_sigterm_unwinds(tmp_path: Path) -> None:
     code = (
         "import sys, time\nfrom cbm_etl_assets.cli.app import main\nfrom cbm_etl_assets.cli.runtime import Runtime\n"
-        "def wait():\n    print('waiting', flush=True)\n    time.sleep(30)\n"
+        "def wait(home):\n    print('waiting', flush=True)\n    time.sleep(30)\n"
         "runtime = Runtime(load_settings=wait)\nruntime.closers.append(lambda: print('closed', flush=True))\n"
         "sys.exit(main(['status'], runtime))"
     )

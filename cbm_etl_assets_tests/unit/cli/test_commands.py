@@ -42,7 +42,8 @@ def test_a_command_has_help_in_one_line_and_on_every_option(name: str, tmp_path:
     command = COMMANDS[name]
     assert command.help
     first = command.help.splitlines()[0]
-    assert len(first) <= 80 and first.endswith("."), f"the list of commands shows this line: {first}"
+    assert len(first) <= 80, f"the list of commands shows this line: {first}"
+    assert first.endswith(".")
     undocumented = [p.name for p in command.params if p.param_type_name == "option" and not p.help]
     assert not undocumented
     played = Stage(tmp_path).play(*name.split(), "--help")

@@ -17,9 +17,8 @@ from cbm_etl_assets_tests.unit.cli.fakes import CANARY, Stage
 
 
 def test_a_taken_port_is_busy_and_zero_is_a_free_one() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        with pytest.raises(BusyError, match="--port 0"):
-            choose_port(server.getsockname()[1])
+    with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(BusyError, match="--port 0"):
+        choose_port(server.getsockname()[1])
     assert choose_port(0) > 0
 
 
