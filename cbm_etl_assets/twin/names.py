@@ -34,11 +34,13 @@ _LOCK_POLL_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Column:
-    """`width` is the SQL width in characters, None where the type has none."""
+    """`width` is the SQL width in characters, None where the type has none. `folded`: a name in the catalogue, compared
+    without case as OpenEdge compares every text by default."""
 
     name: str
     type: str
     width: int | None = None
+    folded: bool = False
 
     @property
     def quoted(self) -> str:
@@ -118,7 +120,8 @@ class Names:
         relations: dict[tuple[str, str], Relation] = {}
         for schema, name, oid, number, column, type_name, width in self._open().execute(_SNAPSHOT).fetchall():
             relation = relations.setdefault((schema, name.lower()), Relation(schema, name, oid))
-            relation.columns[column.lower()] = relation.by_number[number] = Column(column, type_name, width)
+            folded = type_name == "varchar" and (schema == "sysprogress" or name.startswith("_"))
+            relation.columns[column.lower()] = relation.by_number[number] = Column(column, type_name, width, folded)
         self.relations, self._version = relations, version
         self.by_oid = {r.oid: r for r in relations.values()}
 

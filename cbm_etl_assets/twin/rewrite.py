@@ -223,6 +223,22 @@ def _put_column(query: Query, where: tuple[int, int], column: Column) -> None:
         query.selected.append((first, last, column))
     elif column.type == "bool" and not query.in_grouping(first):
         query.tokens[last].out += "::int"
+    elif column.folded and not query.in_grouping(first):
+        _fold(query.tokens, first, last)
+
+
+def _fold(tokens: list[Token], first: int, last: int) -> None:
+    """`name = 'x'`, either way round, LIKE and IN: both sides in lower case."""
+    tokens[first].out = "lower(" + tokens[first].out
+    tokens[last].out += ")"
+    operators = ("=", "<>", "!=", "LIKE", "IN", "(", ",")
+    sides = [(range(last + 1, len(tokens)), operators), (range(first - 1, -1, -1), ("=", "<>", "!="))]
+    for positions, known in sides:
+        for i in positions:
+            if tokens[i].kind in ("string", "parameter"):
+                tokens[i].out = f"lower({tokens[i].text})"
+            elif tokens[i].text.upper() not in known:
+                break
 
 
 def _guard_widths(query: Query, over_width: Mapping[int, frozenset[str]]) -> None:

@@ -36,8 +36,9 @@ _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
 def start(
     home: Path, *, zone: str = "Europe/Paris", lock_wait_seconds: float = 5.0, owned: bool = False, sleep: Sleep = time.sleep
 ) -> TwinHandle:
-    """Starts the twin kept in `home`/twin, creating it the first time. `owned`: it ends with the calling process.
+    """Starts the twin kept in `home`/twin, creating it the first time.
 
+    `owned`: a throw-away twin. When the calling process dies without `stop`, it is stopped and its data removed.
     Raises: BusyError when it already runs, MissingDependencyError without a PostgreSQL.
     """
     folder = twin_folder(home)

@@ -62,6 +62,15 @@ def test_logicals_of_the_schema_tables_compare_as_bits(connection: pyodbc.Connec
     assert connection.execute('SELECT "_Index-Name" FROM PUB."_Index" WHERE "_Unique" = 1').fetchval() == "pk-cli"
 
 
+@pytest.mark.parametrize(
+    "where",
+    ["\"_File-Name\" = 'CLIENT'", "'client' = t.\"_file-name\"", "\"_File-Name\" LIKE 'cli%'", "t.\"_File-Name\" IN ('x', 'CliEnt')"],
+)
+def test_names_in_the_catalogue_compare_without_case(connection: pyodbc.Connection, where: str) -> None:
+    assert connection.execute(f'SELECT "_File-Name" FROM PUB."_File" t WHERE {where}').fetchval() == "Client"
+    assert connection.execute(f'SELECT "_File-Name" FROM PUB."_File" t WHERE "_Owner" = ? AND {where}', "pub").fetchval() == "Client"
+
+
 def test_odbc_catalogue_functions(connection: pyodbc.Connection) -> None:
     cursor = connection.cursor()
     assert [r.table_name for r in cursor.tables(schema="PUB", table="Client")] == ["Client"]
