@@ -9,13 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
-from dagster._core.definitions.assets.job.asset_job import build_asset_job, get_asset_graph_for_job
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from cbm_etl_assets.metadata.spec import PartitionGrain, TableSpec
+from cbm_etl_assets.orchestration.internals import Job, mixed_job
 from cbm_etl_assets.orchestration.names import LAYERS, asset_key, safe
-
-Job = dg.JobDefinition | UnresolvedAssetJobDefinition
 
 
 @dataclass(frozen=True)
@@ -76,10 +73,5 @@ def build_job(group: TableGroup, assets: dg.Definitions, extra: Sequence[dg.Asse
     chosen = selection(group, extra)
     if group.has_one_calendar:
         return dg.define_asset_job(group.name, chosen, description=group.description)
-    # Same grain, different starts: their keys agree, so one run can load them all, but define_asset_job refuses the mix
-    # where Dagster's own __ASSET_JOB allows it. The only private call of this package; a test loads such a job.
-    graph = get_asset_graph_for_job(assets.resolve_asset_graph(), chosen, allow_different_partitions_defs=True)
-    return build_asset_job(
-        group.name, graph, allow_different_partitions_defs=True, description=group.description, executor_def=dg.in_process_executor,
-        resource_defs=assets.get_repository_def().get_top_level_resources(),
-    )  # fmt: skip
+    # Same grain, different starts: their keys agree, so one run can load them all.
+    return mixed_job(group.name, assets, chosen, group.description)

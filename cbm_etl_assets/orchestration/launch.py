@@ -27,6 +27,8 @@ from cbm_etl_assets.reliability.process import process_owner
 from cbm_etl_assets.settings import Settings
 
 RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+# Dagster prints every event to stderr otherwise; failures come back as results.
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 IMPLICIT_JOB = "__ASSET_JOB"  # the job the UI itself runs assets in, the only one that takes any mix of them
 
 
@@ -99,7 +101,7 @@ def _run(
     )
     result = definitions.resolve_job_def(IMPLICIT_JOB).execute_in_process(
         instance=instance,
-        run_config=run_config(options.mode),
+        run_config={**run_config(options.mode), **QUIET},
         tags={**options.tags, **partition_tags, "mode": options.mode.value, OWNER_TAG: process_owner("run")},
         asset_selection=[asset_key(layer, spec.name) for spec in tables for layer in LAYERS],
         raise_on_error=False,

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 import dagster as dg
 
 from cbm_etl_assets.metadata.spec import ScheduleSpec, TableSpec
-from cbm_etl_assets.orchestration.jobs import Job, TableGroup, build_job, by_grain
+from cbm_etl_assets.orchestration.internals import Job
+from cbm_etl_assets.orchestration.jobs import TableGroup, build_job, by_grain
 from cbm_etl_assets.orchestration.names import cron_slug, safe
 from cbm_etl_assets.orchestration.options import run_config
 from cbm_etl_assets.orchestration.partitions import key_of_day, source_day

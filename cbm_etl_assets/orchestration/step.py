@@ -12,7 +12,8 @@ import dagster as dg
 
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.orchestration.failures import as_failure
-from cbm_etl_assets.orchestration.names import LAYERS, asset_key
+from cbm_etl_assets.orchestration.internals import report_materializations
+from cbm_etl_assets.orchestration.names import LAYERS, asset_key, op_name
 from cbm_etl_assets.orchestration.options import plan_loads
 from cbm_etl_assets.orchestration.partitions import key_of_day, keys_until
 from cbm_etl_assets.orchestration.reaper import mark_owner
@@ -27,18 +28,23 @@ PROGRESS_SECONDS = 30.0  # Every line is a row of the event log for ever.
 
 @dataclass
 class Progress:
-    """Progress of one load as log lines: a change of stage, then at most one line in PROGRESS_SECONDS."""
+    """Progress of one load as log lines: every retry, else one line in PROGRESS_SECONDS; a quick load writes none."""
 
     log: Callable[[str], None]
     clock: Callable[[], float] = time.monotonic
-    _stage: str = field(default="", init=False)
     _next: float = field(default=0.0, init=False)
+
+    def __post_init__(self) -> None:
+        self._next = self.clock() + PROGRESS_SECONDS
 
     def __call__(self, event: LoadEvent) -> None:
         now = self.clock()
-        if event.stage == self._stage and now < self._next:
+        if event.stage == "retry":
+            self.log(f"{event.table}: transient error, trying again after attempt {event.rows}")
             return
-        self._stage, self._next = event.stage, now + PROGRESS_SECONDS
+        if now < self._next:
+            return
+        self._next = now + PROGRESS_SECONDS
         self.log(f"{event.table}: {event.stage}, {event.rows:,} rows, {event.bytes:,} bytes so far")
 
 
@@ -77,8 +83,9 @@ def load_step(
         for result in results:
             hooks.on_result(result)
     _describe_partitions(context, spec, results, keys)
-    yield from _materializations(spec, results)
+    # Before the run's own: the UI shows an asset's latest event, and that must be the one with the numbers.
     _report_covered(context, spec, results, keys)
+    yield from _materializations(spec, results)
 
 
 def _materializations(spec: TableSpec, results: list[LoadResult]) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
@@ -111,10 +118,11 @@ def _report_covered(context: dg.AssetExecutionContext, spec: TableSpec, results:
     """Partitions the run was not launched on. A full load names only those still missing: a daily one writes no thousand events."""
     covered = covered_partitions(spec, results)
     is_full = results[-1].mode is Mode.FULL
+    metadata: Metadata = {"covered_by": f"{results[-1].mode} load", "load_seq": results[-1].seq}
+    found: list[dg.AssetMaterialization] = []
     for layer in LAYERS if covered else ():
         key = asset_key(layer, spec.name)
         known = set(keys) | (context.instance.get_materialized_partitions(key) if is_full else set())
-        for partition in covered:
-            if partition not in known:
-                metadata: Metadata = {"covered_by": f"{results[-1].mode} load", "load_seq": results[-1].seq}
-                context.log_event(dg.AssetMaterialization(asset_key=key, partition=partition, metadata=metadata))
+        found += [dg.AssetMaterialization(asset_key=key, partition=p, metadata=metadata) for p in covered if p not in known]
+    if found:
+        report_materializations(context.instance, context.run, op_name(spec.name), found)

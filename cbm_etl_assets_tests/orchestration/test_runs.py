@@ -176,3 +176,19 @@ def test_launch_of_scattered_partitions(settings: Settings, instance: dg.Dagster
 def test_a_single_layer_cannot_be_chosen(settings: Settings, instance: dg.DagsterInstance, loader: ScriptedLoader) -> None:
     with pytest.raises(dg.DagsterInvalidSubsetError):
         run(catalog(daily("client")), settings, instance, asset_selection=keys_of("client")[:1], partition_key="2026-03-01")
+
+
+def test_many_covered_partitions_are_stored_at_once(tmp_path: Path, settings: Settings, loader: ScriptedLoader) -> None:
+    """On the SQLite files people really have: every layer, the run's own page and the asset's latest event."""
+    specs = catalog(daily("client", start="2024-01-01"))
+    with dg.DagsterInstance.local_temp(str(tmp_path), overrides={"telemetry": {"enabled": False}}) as real:
+        result = run(specs, settings, real, partition_key="2026-11-21", run_config=mode("full"))
+        assert result.success
+        days = 1056  # 2024-01-01 to 2026-11-21
+        assert [len(materialized(real, "client", layer)) for layer in ("raw", "stg", "ods")] == [days] * 3
+        records = real.get_records_for_run(result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION, limit=10_000).records
+        assert len(records) == 3 * days
+        latest = real.get_latest_materialization_event(dg.AssetKey(["ods", "client"]))
+        assert latest is not None
+        assert latest.asset_materialization is not None
+        assert latest.asset_materialization.metadata["rows_read"].value == 10
