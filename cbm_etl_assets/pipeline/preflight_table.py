@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from cbm_etl_assets.errors import CbmError, SqlWidthError
 from cbm_etl_assets.metadata.catalogue import SourceTable
 from cbm_etl_assets.metadata.spec import ColumnSpec, TableSpec
+from cbm_etl_assets.metadata.sync import ChangeClass, ChangeKind, diff
 from cbm_etl_assets.pipeline.platform import Platform
 from cbm_etl_assets.pipeline.preflight import Check, CheckStatus, attempt, skipped
 from cbm_etl_assets.source.dialects import SourceDialect, dialect
 
 SAMPLE = 3
+SHOWN = 6
 # One scan answers for this many columns; more would near OpenEdge's 131,000 characters a statement.
 WIDTH_COLUMNS = 200
 WIDTH_REMEDY = "let the administrator run dbtool's SQL width fix on the table (or start the server with -SQLWidthUpdate ON, 12.2+)"
@@ -41,23 +43,22 @@ def check_table(platform: Platform, spec: TableSpec) -> list[Check]:
 
 
 def _catalogue(spec: TableSpec, table: SourceTable) -> Check:
-    name = f"catalogue {spec.name}"
-    missing = [c.name for c in spec.kept_columns if table.column(c.name) is None]
-    if missing:
-        return Check(
-            name,
-            CheckStatus.FAIL,
-            f"not in the source: {', '.join(missing)}",
-            f"cbm-etl tables sync {spec.name} shows and applies the changes",
-        )
-    known = {c.name.lower() for c in spec.columns}
-    added = [c.name for c in table.columns if c.name.lower() not in known]
-    extents = [c.name for c in spec.kept_columns if (found := table.column(c.name)) is not None and found.extent != c.extent]
-    remarks = [f"new in the source: {', '.join(added)}"] if added else []
-    remarks += [f"another extent: {', '.join(extents)}"] if extents else []
-    if remarks:
-        return Check(name, CheckStatus.WARN, "; ".join(remarks), f"cbm-etl tables sync {spec.name} shows and applies the changes")
+    name, remedy = f"catalogue {spec.name}", f"cbm-etl tables sync {spec.name} shows and applies the changes"
+    kept = {c.name.lower() for c in spec.kept_columns}
+    changes = [change for change in diff(spec, table) if change.kind is ChangeKind.ADDED or change.column.lower() in kept]
+    # A kept column that went is `review` for the warehouse, but the next read names it and fails.
+    stops = [c for c in changes if c.change_class is ChangeClass.BREAKING or c.kind in (ChangeKind.REMOVED, ChangeKind.RENAMED)]
+    if stops:
+        return Check(name, CheckStatus.FAIL, _listed([str(c) for c in stops]), remedy)
+    look = [c for c in changes if c.change_class is ChangeClass.REVIEW or c.kind is ChangeKind.ADDED]
+    if look:
+        return Check(name, CheckStatus.WARN, _listed([str(c) for c in look]), remedy)
     return Check(name, CheckStatus.OK, f"{len(spec.columns)} columns fit")
+
+
+def _listed(items: Sequence[str]) -> str:
+    more = f" and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
+    return "; ".join(items[:SHOWN]) + more
 
 
 def _key(platform: Platform, spec: TableSpec) -> Check:
@@ -127,9 +128,9 @@ def _widths(platform: Platform, spec: TableSpec) -> Check:
         over += [f"{c.name} ({n} > {c.sql_width})" for c, n in zip(chunk, longest, strict=True) if n > (c.sql_width or 0)]
         full += [f"{c.name} ({n})" for c, n in zip(chunk, longest, strict=True) if n == c.sql_width]
     if over:
-        return Check(name, CheckStatus.FAIL, f"values wider than their SQL width, reading them fails: {', '.join(over)}", WIDTH_REMEDY)
+        return Check(name, CheckStatus.FAIL, f"values wider than their SQL width, reading them fails: {_listed(over)}", WIDTH_REMEDY)
     if full:
-        return Check(name, CheckStatus.WARN, f"values exactly as long as the SQL width may have been cut: {', '.join(full)}", WIDTH_REMEDY)
+        return Check(name, CheckStatus.WARN, f"values exactly as long as the SQL width may have been cut: {_listed(full)}", WIDTH_REMEDY)
     return Check(name, CheckStatus.OK, f"{len(columns)} text columns within their SQL width")
 
 

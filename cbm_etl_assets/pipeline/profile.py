@@ -58,6 +58,11 @@ class ColumnProfile:
     def is_constant(self) -> bool:
         return self.distinct == 1 and not self.nulls
 
+    @property
+    def is_unique(self) -> bool:
+        """Every value occurs once: the frequent ones say nothing."""
+        return self.distinct > 1 and self.distinct == self.rows - self.nulls
+
 
 @dataclass(frozen=True)
 class TableProfile:
@@ -127,7 +132,8 @@ def _lengths(parts: Sequence[pl.Series], column: ColumnSpec) -> pl.Series | None
 
 def _column(column: ColumnSpec, name: str, values: pl.Series, lengths: pl.Series | None) -> ColumnProfile:
     nulls = values.null_count()
-    counts = values.drop_nulls().value_counts(sort=True, name="n")
+    # Ties by value, so that two profiles of the same rows are the same page.
+    counts = values.drop_nulls().value_counts(name="n").sort("n", values.name, descending=[True, False])
     width = column.sql_width
     over = int((lengths > width).sum()) if lengths is not None and width else 0
     shown = column.mask is None
@@ -147,6 +153,8 @@ def _remarks(column: ColumnSpec, counts: tuple[int, int, int], widths: tuple[int
         yield "empty"
     elif distinct == 1 and rows > 1:
         yield "constant" if not nulls else "one value or NULL"
+    elif distinct > 1 and distinct == rows - nulls:
+        yield "unique" if not nulls else "unique where filled"
     if column.mask:
         yield f"masked ({column.mask})"
     if over:

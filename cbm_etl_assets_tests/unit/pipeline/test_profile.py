@@ -68,13 +68,22 @@ def test_empty_constant_and_over_wide_columns_are_remarked(line: tuple[Platform,
     assert (found["pays"].is_constant, found["pays"].remarks) == (True, ("constant",))
     nom = found["nom"]
     assert (nom.longest, nom.over_width, nom.width) == (13, 1, 8)
+    assert found["cod_cli"].remarks == ("unique",)
+    assert found["solde"].remarks == ("unique where filled",)
     assert nom.remarks == ("1 over-wide (longest 13, SQL width 8)", "1 exactly as long as the SQL width: perhaps cut")
 
 
 def test_masked_values_are_counted_and_never_shown(line: tuple[Platform, TableSource]) -> None:
     result = profile(line[0], SPEC)
     mail = next(c for c in result.columns if c.name == "mail")
-    assert (mail.nulls, mail.distinct, mail.minimum, mail.maximum, mail.top, mail.remarks) == (2, 2, None, None, (), ("masked (redact)",))
+    assert (mail.nulls, mail.distinct, mail.minimum, mail.maximum, mail.top, mail.remarks) == (
+        2,
+        2,
+        None,
+        None,
+        (),
+        ("unique where filled", "masked (redact)"),
+    )
     assert "x.fr" not in repr(result)
     assert "x.fr" not in render_html(result)
 
