@@ -55,6 +55,15 @@ class TwinHandle:
             host="127.0.0.1", port=self.pg_port, user=SUPERUSER, password=self.secret, dbname=DATABASE, autocommit=autocommit
         )
 
+    def row_counts(self) -> dict[str, int]:
+        """Rows of every table of `pub`, views left out."""
+        from psycopg import sql
+
+        with self.pg() as conn:
+            names = [row[0] for row in conn.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'pub' ORDER BY 1").fetchall()]
+            counted = {n: conn.execute(sql.SQL("SELECT count(*) FROM pub.{}").format(sql.Identifier(n))).fetchone() for n in names}
+        return {name: row[0] if row else 0 for name, row in counted.items()}
+
     def set_fault(self, kind: str, table: str | None = None, **options: Any) -> None:
         """Orders a fault: kind cut, fin, stall, lock, refuse, cap or latency; after_rows, times, value, milliseconds, array_size."""
         self.ask("fault", fault={"kind": kind, "table": table, **options})

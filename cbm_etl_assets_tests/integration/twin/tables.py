@@ -47,7 +47,7 @@ def rows(count: int) -> pl.DataFrame:
             "nom": [f"Nom é {i}" for i in range(1, count + 1)],
             "gencod-v": [None if i % 3 == 0 else "" if i % 3 == 1 else f"{i:013d}" for i in range(1, count + 1)],
             "actif": [None if i % 5 == 0 else i % 2 == 0 for i in range(1, count + 1)],
-            "px_vte": [[Decimal("123.45"), Decimal(0), None, Decimal(-2), Decimal(i)] for i in range(1, count + 1)],
+            "px_vte": [f"123.45;0.00;?;-2.00;{i}.00" for i in range(1, count + 1)],
             "solde": [Decimal(i) / 4 for i in range(1, count + 1)],
             "date": [dt.date(2024, 1, 1) + dt.timedelta(days=i) for i in range(count)],
             "dat_mod": [dt.datetime(2024, 1, 1, 12, 0, 0, 500_000) + dt.timedelta(hours=i) for i in range(count)],
