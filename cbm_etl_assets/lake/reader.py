@@ -22,7 +22,7 @@ _REMEDY = "the load must read the source again: run it once more; if it stays, l
 
 
 BATCH_ROWS = 65_536
-BATCH_CELLS = 4_000_000  # 6,666 rows of the 600-column produit, about 60 MB
+BATCH_CELLS = 4_000_000  # 6,666 rows of a 600-column table; 32 MB where every cell is a number
 
 
 def _rows_for(columns: int) -> int:

@@ -19,7 +19,7 @@ from cbm_etl_assets.pipeline.platform import Platform
 from cbm_etl_assets.source.dialects import DIALECTS, dialect, profile_of
 
 GIB = 1024**3
-# The 1x ERP is 1.4 GiB of Parquet and as much of DuckDB; a merge writes its changes twice.
+# A load needs room for its raw files, its staging rows and the changed rows of the merge at the same time.
 DISK_FAIL_BYTES, DISK_WARN_BYTES = 1 * GIB, 5 * GIB
 # A minute is network and rounding; an hour is a wrong zone: the watermark is compared with the source's clock only, but
 # schedules and partitions follow the host's.

@@ -1,7 +1,7 @@
 """Retry of transient failures: exponential backoff with full jitter, bounded by attempts and by a deadline.
 
 Owns when to try again. Knows nothing of what is tried: TransientError is retried, every other error passes at once.
-Clock, sleep and randomness are injected. (Not tenacity: these 40 lines are typed, and its import alone costs 60 ms a run.)
+Clock, sleep and randomness are injected. (Not tenacity: these 40 lines are typed, and importing it costs 35 ms a run.)
 """
 
 from __future__ import annotations
