@@ -18,7 +18,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from cbm_etl_assets.cli import demo, lake, load, preflight, profile, sql, status, tables, tables_write, twin, ui
+from cbm_etl_assets.cli import demo, lake, load, preflight, profile, sql, status, tables, tables_sync, tables_write, twin, ui
 from cbm_etl_assets.cli.runtime import Runtime, runtime_of
 from cbm_etl_assets.errors import CbmError
 
@@ -32,7 +32,8 @@ app = typer.Typer(
 )  # fmt: skip
 for group in (demo, load, preflight, profile, sql, status, ui):
     group.register(app)
-tables_write.register(tables.app)
+for group in (tables_write, tables_sync):
+    group.register(tables.app)
 app.add_typer(tables.app, name="tables")
 app.add_typer(twin.app, name="twin")
 app.add_typer(lake.app, name="lake")

@@ -72,6 +72,7 @@ class Runtime:
     home: Path | None = None
     debug: bool = False
     machine: bool = False
+    extra_secrets: tuple[str, ...] = ()
     closers: list[Callable[[], None]] = field(default_factory=list)
 
     @cached_property
@@ -95,7 +96,7 @@ class Runtime:
     @property
     def secrets(self) -> tuple[str, ...]:
         """Known secrets for redaction; none before the settings are read, which then never entered any message."""
-        return self.settings.secrets() if "settings" in self.__dict__ else ()
+        return (*(self.settings.secrets() if "settings" in self.__dict__ else ()), *self.extra_secrets)
 
     def output(self, *, machine: bool = False) -> Output:
         from cbm_etl_assets.cli.output import Output
