@@ -75,7 +75,8 @@ def initialise(cluster: Cluster, password: str) -> bool:
     if (cluster.data / "PG_VERSION").exists():
         return False
     shutil.rmtree(cluster.data, ignore_errors=True)
-    cluster.data.mkdir(parents=True, mode=0o700)
+    cluster.data.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+    cluster.data.mkdir(mode=0o700)
     _give(cluster, cluster.data)
     secret = cluster.data.parent / ".pwfile"
     secret.touch(mode=0o600)
@@ -179,8 +180,7 @@ def _open_to_others(path: Path) -> bool:
 def _outside(home: Path) -> Path:
     digest = hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:12]
     base = Path("/var/tmp" if Path("/var/tmp").is_dir() else tempfile.gettempdir()) / f"cbm-twin-{digest}"  # noqa: S108 - checked below
-    base.mkdir(mode=0o711, exist_ok=True)
-    if base.is_symlink() or base.stat().st_uid != 0:
+    if base.is_symlink() or (base.exists() and base.stat().st_uid != 0):
         raise ConfigurationError(
             f"{base} belongs to somebody else: the twin will not keep its data there.",
             remedy="move CBM_HOME to a folder that other users may enter",
