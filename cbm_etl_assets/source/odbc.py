@@ -21,6 +21,7 @@ from cbm_etl_assets.metadata.manifest import RawFile
 from cbm_etl_assets.settings import Settings
 from cbm_etl_assets.source import dialects, messages, odbc_catalogue, openedge_catalogue, requests
 from cbm_etl_assets.source.connections import connection_slot
+from cbm_etl_assets.source.key_query import build_key_selects
 from cbm_etl_assets.source.messages import Message
 from cbm_etl_assets.source.pool import Watch, WorkerPool
 from cbm_etl_assets.source.port import ExtractRequest, ExtractResult, Progress
@@ -109,22 +110,23 @@ class OdbcSource:
     def extract(self, request: ExtractRequest, progress: Progress | None = None) -> ExtractResult:
         """One Parquet file a part, in part order. After a failure `out_dir` is empty again and nobody writes into it any more."""
         meter = _Meter(progress)
-        splits = self._splits(request)
+        queries = self._queries(request)
+        before = set(request.out_dir.glob("part-*.parquet"))
         try:
-            if len(splits) == 1:
-                parts = [self._part(request, splits[0], 0, meter)]
+            if len(queries) == 1 or request.keys is not None:
+                parts = [self._part(request, query, index, meter) for index, query in enumerate(queries)]
             else:
-                parts = self._parallel(request, splits, meter)
+                parts = self._parallel(request, queries, meter)
         except BaseException:  # an interrupt too: a half file must not meet the next attempt
-            for path in request.out_dir.glob("part-*.parquet"):
+            for path in set(request.out_dir.glob("part-*.parquet")) - before:
                 path.unlink(missing_ok=True)
             raise
         return self._result(request, parts)
 
-    def _parallel(self, request: ExtractRequest, splits: Sequence[SplitRange | None], meter: _Meter) -> list[_Part]:
+    def _parallel(self, request: ExtractRequest, queries: Sequence[SelectQuery], meter: _Meter) -> list[_Part]:
         """The first failure ends the other readers within a second, and is the one that is raised."""
-        with ThreadPoolExecutor(min(len(splits), self._settings.max_connections), "extract") as threads:
-            futures = [threads.submit(self._part, request, split, index, meter) for index, split in enumerate(splits)]
+        with ThreadPoolExecutor(min(len(queries), self._settings.max_connections), "extract") as threads:
+            futures = [threads.submit(self._part, request, query, index, meter) for index, query in enumerate(queries)]
             try:
                 for done in as_completed(futures):
                     done.result()
@@ -135,6 +137,13 @@ class OdbcSource:
                 raise
             return [f.result() for f in futures]
 
+    def _queries(self, request: ExtractRequest) -> list[SelectQuery]:
+        spec = request.spec
+        if request.keys is not None:
+            return build_key_selects(spec, self._dialect, request.keys)
+        zone = self._settings.timezone
+        return [build_select(spec, request.range, self._dialect, split, zone) for split in self._splits(request)]
+
     def _splits(self, request: ExtractRequest) -> Sequence[SplitRange | None]:
         split = request.spec.split
         if split is None:
@@ -143,11 +152,10 @@ class OdbcSource:
         lowest, highest = (c[0].as_py() for c in self._small(bounds.sql, bounds.parameters, "UTC").columns)
         return split_ranges(request.spec.column(split.column), lowest, highest, split.parts) or [None]
 
-    def _part(self, request: ExtractRequest, split: SplitRange | None, index: int, meter: _Meter) -> _Part:
+    def _part(self, request: ExtractRequest, query: SelectQuery, index: int, meter: _Meter) -> _Part:
         spec, settings = request.spec, self._settings
-        query = build_select(spec, request.range, self._dialect, split, settings.timezone)
         message = requests.extract_request(spec, query, self._dialect, settings)
-        message |= {"out_dir": str(request.out_dir.absolute()), "part": index, "first_cap": self._caps.get(spec.name)}
+        message |= {"out_dir": str(request.out_dir.absolute()), "part": request.first_part + index, "first_cap": self._caps.get(spec.name)}
         watch = Watch(
             settings.stall_timeout_seconds, f"Table '{spec.name}'", lambda rows, size: meter.see(index, rows, size), meter.failed.is_set
         )

@@ -34,11 +34,16 @@ class ReadRange:
 
 @dataclass(frozen=True)
 class ExtractRequest:
-    """One extraction into `out_dir` (a local folder that exists and is empty)."""
+    """One extraction into `out_dir` (a local folder that exists; it holds nothing numbered `first_part` or above).
+
+    `keys`, where given, replaces the range: exactly the rows with these keys (columns: the key's source names).
+    """
 
     spec: TableSpec
     range: ReadRange
     out_dir: Path
+    keys: pa.Table | None = None
+    first_part: int = 0
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,9 @@ class StagingTable:
 class ApplyRequest:
     """One merge. `t0` naive source time. `watermark` None = leave it alone (partition loads).
 
-    `deletions` holds a column `_key_hash`: keys confirmed gone from the source, to be tombstoned.
+    `deletions` holds a column `_key_hash`: keys confirmed gone from the source, to be tombstoned. Mode `sweep` stages keys
+    only: nothing is merged, only deletions count. Keys delivered with a cursor >= `recheck_since` are remembered: a dirty
+    read may have shown them, so the next load reads them again by key.
     """
 
     spec: TableSpec
@@ -66,6 +68,7 @@ class ApplyRequest:
     hash_version: int = 1
     hash_columns: tuple[str, ...] = ()
     deletions: pa.Table | None = None
+    recheck_since: dt.datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,10 @@ class Warehouse(Protocol):
 
     def absent(self, spec: TableSpec, staging: StagingTable) -> Absent:
         """Live ODS rows the staged load does not hold and no later load wrote: candidates for deletion."""
+        ...
+
+    def recheck_keys(self, spec: TableSpec) -> pa.Table:
+        """Keys the last load remembered: the key's target columns and `_key_hash`."""
         ...
 
     def purge(self, spec: TableSpec, before: dt.datetime) -> int:

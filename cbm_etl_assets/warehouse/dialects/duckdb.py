@@ -128,6 +128,14 @@ class DuckDbWarehouse:
             found = connection.sql(text, params={"seq": staging.seq}).to_arrow_table()
             return Absent(live=int(live[0][0]), keys=found)
 
+    def recheck_keys(self, spec: TableSpec) -> pa.Table:
+        self.prepare()
+        recheck = self._statements.ident("stg", f"_cbm_recheck__{spec.name}")
+        keys = self._statements.columns([c for c in spec.target_columns if c[0] in spec.key_targets])
+        with self._transaction() as connection:
+            connection.execute(self._statements.render("staging/recheck_create", recheck=recheck, keys=keys))
+            return connection.sql(self._statements.render("staging/recheck_keys", recheck=recheck, keys=keys)).to_arrow_table()
+
     def purge(self, spec: TableSpec, before: dt.datetime) -> int:
         self.prepare()
         with self._transaction() as connection:

@@ -10,17 +10,13 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from cbm_etl_assets.errors import AccountingError, DuplicateKeyError, LostLockError, WarehouseError
-from cbm_etl_assets.metadata.types import Kind, LogicalType
+from cbm_etl_assets.warehouse.dialects.duckdb_columns import cursor_of, is_wider, is_wider_stored, plain
 from cbm_etl_assets.warehouse.dialects.duckdb_history import DuckDbHistory
 from cbm_etl_assets.warehouse.port import ApplyRequest, Outcome, TableState
 from cbm_etl_assets.warehouse.sql import Fragment, Ident, Statements, Value
 
 if TYPE_CHECKING:
     import duckdb
-
-_WIDER = {
-    "INTEGER": ("BIGINT", "DECIMAL", "DOUBLE"), "BIGINT": ("DECIMAL",), "DATE": ("TIMESTAMP",), "DECIMAL": ("DECIMAL",),
-}  # fmt: skip
 
 
 class DuckDbApply:
@@ -47,13 +43,24 @@ class DuckDbApply:
         read = self.number("ods/count", target=self.staging)
         if request.seq < state.last_full_seq:
             outcome = Outcome(read=read, superseded=read)
+        elif request.mode == "sweep":
+            outcome = self._sweep(read)
         else:
             outcome = self._merge(read, state)
         if outcome.read != outcome.accounted:
             raise AccountingError(f"Table '{request.spec.name}': {outcome.read} rows read, {outcome.accounted} accounted for: {outcome}.")
         self._advance()
+        self._remember()
         self.execute("staging/drop", staging=self.staging)
         return outcome
+
+    def _sweep(self, read: int) -> Outcome:
+        """Keys only were read: those ODS lacks are left to the next load."""
+        history = DuckDbHistory(self) if self.request.spec.history else None
+        if history:
+            history.prepare()
+        matched = self.number("ods/matched", staging=self.staging, target=self.target)
+        return Outcome(read=read, unchanged=matched, filtered=read - matched, deleted=self._tombstone(history))
 
     def _merge(self, read: int, state: TableState) -> Outcome:
         deduplicated = self._deduplicate()
@@ -145,12 +152,22 @@ class DuckDbApply:
 
     def _advance(self) -> None:
         r = self.request
-        self.execute("staging/advance", {
-            "seq": r.seq, "is_full": r.mode == "full", "watermark": r.watermark, "hash_columns": list(r.hash_columns),
-            "now": self.now, "table": r.spec.name,
-        })  # fmt: skip
+        values = {"seq": r.seq, "is_complete": r.mode in ("full", "sweep"), "takes_columns": r.mode == "full", "watermark": r.watermark}
+        self.execute("staging/advance", values | {"hash_columns": list(r.hash_columns), "now": self.now, "table": r.spec.name})
 
-    # -- the shape of the ODS table ---------------------------------------------------------------------------------
+    def _remember(self) -> None:
+        """The keys to look at again replace those of the load before, which this load has looked at."""
+        r, spec = self.request, self.request.spec
+        if not spec.cursor or not spec.primary_key or r.mode == "sweep":
+            return
+        recheck = self.statements.ident("stg", f"_cbm_recheck__{spec.name}")
+        keys = self.statements.columns([c for c in spec.target_columns if c[0] in spec.key_targets])
+        self.execute("staging/recheck_create", recheck=recheck, keys=keys)
+        self.execute("staging/recheck_forget", recheck=recheck)
+        if r.recheck_since is not None:
+            cursor = cursor_of(spec, self.statements)
+            since: dict[str, object] = {"since": r.recheck_since}
+            self.execute("staging/recheck_remember", since, recheck=recheck, keys=keys, staging=self.staging, cursor=cursor)
 
     def stored_columns(self, table: str) -> dict[str, str]:
         """Column -> type as ODS has it, lower-case names; empty when the table is not there."""
@@ -167,7 +184,7 @@ class DuckDbApply:
             now, wanted = stored.get(name.lower()), self.statements.type_name(kind)
             if now is None:
                 self.execute("ddl/add_column", target=target, columns=one)
-            elif _plain(now) != _plain(wanted):
+            elif plain(now) != plain(wanted):
                 if is_wider(now, kind, wanted):
                     self.execute("ddl/widen_column", target=target, columns=one)
                 elif not is_wider_stored(now, wanted):
@@ -188,35 +205,3 @@ class DuckDbApply:
 
     def number(self, name: str, parameters: dict[str, object] | None = None, **values: Value) -> int:
         return int(self.connection.execute(self.statements.render(name, **values), parameters or {}).fetchall()[0][0])
-
-
-def _plain(text: str) -> str:
-    return text.upper().replace(" ", "").replace("TIMESTAMPWITHTIMEZONE", "TIMESTAMPTZ")
-
-
-def _decimal(text: str) -> tuple[int, int]:
-    precision, scale = text[text.index("(") + 1 : -1].split(",")
-    return int(precision), int(scale)
-
-
-def is_wider(stored: str, kind: LogicalType, wanted: str) -> bool:
-    """True when every value of the stored type is a value of the wanted one."""
-    base = stored.split("(")[0].upper()
-    if kind.kind is not Kind.DECIMAL:
-        return wanted in _WIDER.get(base, ())
-    digits, scale = _decimal(_plain(wanted))
-    if base == "DECIMAL":
-        old_digits, old_scale = _decimal(_plain(stored))
-        return scale >= old_scale and digits - scale >= old_digits - old_scale
-    whole = {"INTEGER": 10, "BIGINT": 19}.get(base)
-    return whole is not None and digits - scale >= whole
-
-
-def is_wider_stored(stored: str, wanted: str) -> bool:
-    """True when ODS already holds the wider type, so the spec's values fit as they are."""
-    base = wanted.split("(")[0].upper()
-    if base == "DECIMAL" and stored.upper().startswith("DECIMAL"):
-        digits, scale = _decimal(_plain(stored))
-        new_digits, new_scale = _decimal(_plain(wanted))
-        return scale >= new_scale and digits - scale >= new_digits - new_scale
-    return _plain(stored) in _WIDER.get(base, ())

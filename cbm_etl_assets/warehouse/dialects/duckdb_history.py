@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cbm_etl_assets.warehouse.sql import Fragment, Ident
+from cbm_etl_assets.warehouse.dialects.duckdb_columns import cursor_of
+from cbm_etl_assets.warehouse.sql import Ident
 
 if TYPE_CHECKING:
     from cbm_etl_assets.warehouse.dialects.duckdb_apply import DuckDbApply
@@ -27,12 +28,24 @@ class DuckDbHistory:
         is_new = not merge.stored_columns(f"{merge.request.spec.name}_history")
         merge.evolve("ddl/create_history", self._history, f"{merge.request.spec.name}_history")
         if is_new:
-            merge.execute("history/seed", history=self._history, target=merge.target, columns=merge.columns, cursor=self._cursor())
+            merge.execute(
+                "history/seed",
+                history=self._history,
+                target=merge.target,
+                columns=merge.columns,
+                cursor=cursor_of(merge.request.spec, merge.statements),
+            )
 
     def write(self, *, refreshed: bool) -> None:
         """Close what changed, open the new versions."""
         merge, stamps = self._merge, self._merge.stamps
-        merge.execute("history/versions", {"t0": stamps["t0"]}, history=self._history, staging=merge.staging, cursor=self._cursor())
+        merge.execute(
+            "history/versions",
+            {"t0": stamps["t0"]},
+            history=self._history,
+            staging=merge.staging,
+            cursor=cursor_of(merge.request.spec, merge.statements),
+        )
         merge.execute("history/close_versions", history=self._history)
         parameters = {k: stamps[k] for k in ("hash_version", "seq", "t0", "run_id")}
         merge.execute("history/open_versions", parameters, history=self._history, staging=merge.staging, columns=merge.columns)
@@ -44,11 +57,3 @@ class DuckDbHistory:
     def close_deleted(self, gone: Ident) -> None:
         stamps = {k: self._merge.stamps[k] for k in ("t0", "seq")}
         self._merge.execute("history/close_deleted", stamps, history=self._history, target=self._merge.target, gone=gone)
-
-    def _cursor(self) -> Fragment:
-        """The row's own modification time: the greatest cursor column (DuckDB's greatest skips NULLs)."""
-        spec = self._merge.request.spec
-        if not spec.cursor:
-            return Fragment("NULL::TIMESTAMP")
-        columns = ", ".join(f"s.{self._merge.statements.quote(spec.column(c).target_name)}::TIMESTAMP" for c in spec.cursor.columns)
-        return Fragment(f"greatest({columns})")

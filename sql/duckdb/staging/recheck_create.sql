@@ -1,0 +1,4 @@
+CREATE TABLE IF NOT EXISTS {{ recheck }} (
+    {{ keys.definitions }},
+    _key_hash BLOB NOT NULL
+);
