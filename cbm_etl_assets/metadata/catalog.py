@@ -170,7 +170,7 @@ def read_text(file: Path) -> str:
         raise SpecError(f"{file}:{line}: byte 0x{raw[error.start]:02x} is not UTF-8 text", remedy="save the file as UTF-8") from None
     if "\x00" in text:
         raise SpecError(f"{file}:{text.count(chr(10), 0, text.index(chr(0))) + 1}: holds a NUL byte: not a YAML file")
-    return text
+    return text.replace("\r\n", "\n")
 
 
 def _warnings(spec: TableSpec, place: str) -> Iterator[str]:

@@ -29,6 +29,11 @@ _TAG_VALUE = re.compile(r"[A-Za-z0-9_.-]{0,63}")
 _parse_type = lru_cache(maxsize=4096)(LogicalType.parse)  # 500 tables share a few hundred types
 
 
+@lru_cache(maxsize=4096)
+def _type_text(text: str) -> str:
+    return str(_parse_type(text))
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=False)
 
@@ -113,7 +118,7 @@ class ColumnSpec(_Model):
     @classmethod
     def _type_is_known(cls, value: str | None) -> str | None:
         try:
-            return None if value is None else str(_parse_type(value))
+            return None if value is None else _type_text(value)
         except SpecError as error:
             raise ValueError(error.message) from None
 

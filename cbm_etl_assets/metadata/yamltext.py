@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import yaml
 
 from cbm_etl_assets.errors import SpecError
+from cbm_etl_assets.metadata.yamlcolumns import split_columns
 
 try:  # libyaml parses 8 times as fast; wheels of PyYAML hold it, a source build may not
     from yaml import CSafeLoader as _Loader
@@ -30,7 +31,11 @@ _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": 
 
 def parse_yaml(text: str, where: str, free: frozenset[str] = frozenset()) -> Any:
     """The one document of the text, None when it is empty. Raises: SpecError with the line."""
-    return _build(text, where, free, None)
+    try:
+        quick = split_columns(text, lambda part: _build(part, where, free, None))
+    except SpecError:
+        quick = None  # a part may be wrong where the whole is right, and its line numbers are not the file's
+    return _build(text, where, free, None) if quick is None else quick
 
 
 def lines_of(text: str, where: str) -> dict[Path, int]:
