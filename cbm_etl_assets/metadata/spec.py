@@ -21,7 +21,7 @@ from cbm_etl_assets.metadata.naming import sql_safe
 from cbm_etl_assets.metadata.specrules import breaches, known
 from cbm_etl_assets.metadata.types import LogicalType
 
-_DURATION = re.compile(r"^\s*(\d{1,6})\s*([dhm])\s*$")
+_DURATION = re.compile(r"^\s*(\d{1,9})\s*([dhm])\s*$")
 _EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")  # what Dagster takes for an address
 _TEAM = re.compile(r"team:[A-Za-z0-9_.-]+")
 _TAG_KEY = re.compile(r"([A-Za-z0-9_.-]{1,63}/)?[A-Za-z0-9_.-]{1,63}")
@@ -56,7 +56,7 @@ Duration = Annotated[
     dt.timedelta,
     BeforeValidator(parse_duration),
     AfterValidator(_not_negative),
-    WithJsonSchema({"type": "string", "pattern": r"^\s*\d{1,6}\s*[dhm]\s*$", "examples": ["0d", "30m", "12h", "2d"]}),
+    WithJsonSchema({"type": "string", "pattern": r"^\s*\d{1,9}\s*[dhm]\s*$", "examples": ["0d", "30m", "12h", "2d"]}),
 ]
 SafeName = Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
 
