@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -91,7 +92,7 @@ def demo(
     JSON: ok, exit_code, seconds, home, loads[step, table, rows{...}, ...], proof[table, equal, ...]
     """
     from cbm_etl_assets.cli.demo_story import Teller, demo_settings
-    from cbm_etl_assets.cli.load import exit_code
+    from cbm_etl_assets.cli.load import exit_code, without_secrets
     from cbm_etl_assets.cli.progress import load_progress
     from cbm_etl_assets.observability.logs import configure_logging
 
@@ -102,6 +103,8 @@ def demo(
     with quiet_dagster(settings.log_dir / "demo-dagster.log", output), load_progress(output) as on_event:
         watched = on_event if output.err.isatty() else None  # in a log the story's own lines are enough
         story = Teller(settings, output.note, watched, now=runtime.now).tell(keep=keep)
+    clean = without_secrets([act.result for act in story.acts], runtime.secrets)
+    story.acts = [replace(act, result=result) for act, result in zip(story.acts, clean, strict=True)]
     code = exit_code([act.result for act in story.acts]) or (0 if story.proven else 1)
     failures = [f"{r.table}: {r.error_class}: {r.error_message}" for r in story.failed]
     home = f"cbm-etl --home {story.home}"

@@ -98,6 +98,13 @@ def document(result: LoadResult) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def without_secrets(results: Sequence[LoadResult], secrets: Sequence[str]) -> list[LoadResult]:
+    """The last gate before a screen: a driver's text may hold the connection string in a form no pattern knows."""
+    from cbm_etl_assets.reliability.redact import redact
+
+    return [replace(r, error_message=redact(r.error_message, secrets)) for r in results]
+
+
 def exit_code(results: Sequence[LoadResult]) -> int:
     """1 when a table failed or was skipped for a failed one, else 2 (configuration), else 3 (busy), else 0."""
     codes = {r.exit_code or (0 if r.status.value == "success" else 3 if r.status.value == "busy" else 1) for r in results}
@@ -121,7 +128,6 @@ def load_and_show(runtime: Runtime, specs: Sequence[TableSpec], options: LoadOpt
     """Load, show, and return the exit code."""
     from cbm_etl_assets.cli.progress import load_progress
     from cbm_etl_assets.pipeline.batch import load_tables
-    from cbm_etl_assets.reliability.redact import redact
 
     output = runtime.output()
     with load_progress(output) as on_event:
@@ -129,7 +135,7 @@ def load_and_show(runtime: Runtime, specs: Sequence[TableSpec], options: LoadOpt
             runtime.platform, specs, options, threads=settings.threads or runtime.settings.load.threads,
             on_event=on_event, continue_on_error=settings.continue_on_error,
         )  # fmt: skip
-    results = [replace(r, error_message=redact(r.error_message, runtime.secrets)) for r in results]
+    results = without_secrets(results, runtime.secrets)
     code = exit_code(results)
     failures = [f"{r.table}: {r.error_class or r.status.value}: {r.error_message}" for r in results if r.error_message or r.error_class]
     summary = {"command": settings.command, "ok": code == 0, "exit_code": code, "tables": [document(r) for r in results]}

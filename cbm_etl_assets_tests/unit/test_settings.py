@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cbm_etl_assets.errors import SettingsError
-from cbm_etl_assets.settings import TEST_NAMES, Environment, Settings, SourceSettings, known_names, load_settings
+from cbm_etl_assets.settings import PACKAGE_DIR, TEST_NAMES, Environment, Settings, SourceSettings, known_names, load_settings
 
 CANARY = "hunter2-canary"
 
@@ -189,3 +189,11 @@ def test_printing_settings_shows_no_secret() -> None:
 
 def test_known_names_follow_the_model() -> None:
     assert {"CBM_HOME", "CBM_SOURCE", "CBM_SOURCE__CONNECTION_STRING", "CBM_LAKE__STORAGE_OPTIONS"} <= set(known_names())
+
+
+def test_own_tables_replace_the_packaged_ones(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert load_settings(home=tmp_path).tables_dir == PACKAGE_DIR / "tables"
+    (tmp_path / "tables").mkdir()
+    assert load_settings(home=tmp_path).tables_dir == tmp_path / "tables"
+    monkeypatch.setenv("CBM_TABLES_DIR", "mine")
+    assert load_settings(home=tmp_path).tables_dir == tmp_path / "mine"

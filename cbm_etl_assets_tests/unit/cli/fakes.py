@@ -15,7 +15,9 @@ from pydantic import SecretStr
 
 from cbm_etl_assets.cli.app import main
 from cbm_etl_assets.cli.runtime import Runtime
-from cbm_etl_assets.errors import WarehouseError
+from cbm_etl_assets.errors import SourceSchemaError, WarehouseError
+from cbm_etl_assets.metadata.catalog import load_catalog
+from cbm_etl_assets.metadata.catalogue import SourceTable
 from cbm_etl_assets.metadata.spec import ColumnSpec, CursorSpec, PartitionSpec, Priority, TableSpec
 from cbm_etl_assets.settings import Settings, SourceSettings
 from cbm_etl_assets.warehouse.port import QueryResult
@@ -65,6 +67,26 @@ class FakeControl:
 
 
 @dataclass
+class FakeSource:
+    """A source of catalogues; `nulls` are columns that hold one."""
+
+    tables: dict[str, SourceTable] = field(default_factory=dict)
+    nulls: frozenset[str] = frozenset()
+    asked: list[str] = field(default_factory=list)
+
+    def catalogue(self, schema: str, table: str) -> SourceTable:
+        if table.lower() not in self.tables:
+            raise SourceSchemaError(f"Table '{schema}.{table}' is not in the source. Known: {', '.join(self.tables)}.")
+        return self.tables[table.lower()]
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> Any:
+        import pyarrow as pa
+
+        self.asked.append(sql)
+        return pa.table({"n": [int(any(f'"{name}"' in sql for name in self.nulls))]})
+
+
+@dataclass
 class Played:
     """The result of one invocation."""
 
@@ -80,21 +102,27 @@ class Stage:
     home: Path
     warehouse: FakeWarehouse = field(default_factory=FakeWarehouse)
     control: FakeControl = field(default_factory=FakeControl)
-    catalog: Mapping[str, TableSpec] = field(default_factory=lambda: CATALOG)
+    source: FakeSource = field(default_factory=FakeSource)
+    catalog: Mapping[str, TableSpec] | None = field(default_factory=lambda: CATALOG)
+    tables_dir: Path | None = None
     closed: int = 0
 
     def settings(self, home: Path | None = None) -> Settings:
         secret = SecretStr(f"DRIVER=x;SERVER=s;UID=u;PWD={CANARY}")
-        return Settings(home=home or self.home, source=SourceSettings(connection_string=secret))
+        settings = Settings(home=home or self.home, source=SourceSettings(connection_string=secret))
+        return settings if self.tables_dir is None else settings.model_copy(update={"tables_dir": self.tables_dir})
 
     def runtime(self) -> Runtime:
         def close() -> None:
             self.closed += 1
 
         def open_platform(settings: Settings, catalog: Mapping[str, TableSpec]) -> Platform:
-            return cast("Platform", _Platform(settings, catalog, self.warehouse, self.control, close))
+            return cast("Platform", _Platform(settings, catalog, self.warehouse, self.control, close, self.source))
 
-        return Runtime(self.settings, lambda _: self.catalog, open_platform, now=lambda: NOW)
+        def load(settings: Settings) -> Mapping[str, TableSpec]:
+            return load_catalog(settings.tables_dir) if self.catalog is None else self.catalog
+
+        return Runtime(self.settings, load, open_platform, now=lambda: NOW)
 
     def play(self, *arguments: str, runtime: Runtime | None = None) -> Played:
         out, err = io.StringIO(), io.StringIO()
@@ -111,4 +139,4 @@ class _Platform:
     warehouse: FakeWarehouse
     control: FakeControl
     close: Any
-    source: Any = None
+    source: FakeSource
