@@ -107,6 +107,7 @@ class LakeSettings(_Section):
 class LoadSettings(_Section):
     table_wait_seconds: float = Field(default=30, ge=0, description="wait for a table another run holds, then exit code 3")
     lock_ttl_seconds: float = Field(default=120, gt=0, description="a lock not renewed for that long may be taken over")
+    dirty_read_minutes: float = Field(default=30, ge=0, description="rows stamped that shortly before a read are read again by key")
     threads: int = Field(default=2, ge=1, description="tables loaded at once by the CLI")
     sla_hours: float = Field(default=24, gt=0)
 

@@ -6,45 +6,56 @@ and only a second look by key makes a deletion.
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cbm_etl_assets.errors import MassDeleteError
 from cbm_etl_assets.metadata.spec import TableSpec
-from cbm_etl_assets.source.port import Source
+from cbm_etl_assets.pipeline.keys import hashes_in, key_spec, source_keys, without
+from cbm_etl_assets.pipeline.platform import Platform
+from cbm_etl_assets.source.port import ExtractRequest, ReadRange
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from cbm_etl_assets.warehouse.port import Absent
+    from cbm_etl_assets.warehouse.port import Absent, StagingTable
+
+# Past that many candidates one scan of all keys is cheaper than naming them 800 a statement.
+PROBE_BY_KEY = 20_000
+
+
+def confirmed_deletions(platform: Platform, spec: TableSpec, staging: StagingTable, read: int, *, allowed: bool) -> pa.Table | None:
+    """Keys to tombstone after a complete read (a column `_key_hash`), None for none.
+
+    Raises: MassDeleteError with the approving command; nothing was changed then.
+    """
+    absent = platform.warehouse.absent(spec, staging)
+    guard(spec, read=read, live=absent.live, candidates=absent.keys.num_rows, allowed=allowed)
+    return confirm(platform, spec, absent) if absent.keys.num_rows else None
 
 
 def guard(spec: TableSpec, *, read: int, live: int, candidates: int, allowed: bool) -> None:
-    """Raises: MassDeleteError with the approving command when an empty source, or too many deletions, would be applied."""
+    """Raises: MassDeleteError when an empty source, or too many deletions, would be applied."""
     percent = 100 * candidates / live if live else 0.0
     is_empty = read == 0 and live > 0
     is_mass = percent > spec.deletes.max_percent and candidates > spec.deletes.max_rows
     if allowed or not (is_empty or is_mass):
         return
-    what = (
-        f"the source delivered 0 rows and ODS holds {live}"
-        if is_empty
-        else f"{candidates} of {live} rows ({percent:.1f} %) are gone; the guard allows {spec.deletes.max_percent:g} % or {spec.deletes.max_rows}"
-    )
+    limits = f"the guard allows {spec.deletes.max_percent:g} % or {spec.deletes.max_rows} rows"
+    what = f"the source delivered 0 rows and ODS holds {live}" if is_empty else f"{candidates} of {live} rows ({percent:.1f} %) are gone"
     raise MassDeleteError(
-        f"Table '{spec.name}': {what}. Nothing was changed.",
+        f"Table '{spec.name}': {what}; {limits}. Nothing was changed.",
         remedy=f"if this is right: cbm-etl run {spec.name} --mode full --allow-mass-delete",
     )
 
 
-def confirm(spec: TableSpec, source: Source, absent: Absent) -> pa.Table:
-    """The candidates that a probe by key does not find: a table with `_key_hash`. Without a key there is nothing to probe."""
-    if not spec.primary_key or not absent.keys.num_rows:
+def confirm(platform: Platform, spec: TableSpec, absent: Absent) -> pa.Table:
+    """The candidates a probe does not find. Without a key there is nothing to probe: a multiset is what was read."""
+    if not spec.primary_key:
         return absent.keys.select(["_key_hash"])
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    names = {spec.column(key).target_name: key for key in spec.primary_key}
-    probe = absent.keys.select(list(names)).rename_columns(list(names.values()))
-    present = source.present_keys(spec, probe)
-    gone = pc.invert(pc.is_in(absent.keys.column("_key_hash").cast(pa.binary()), value_set=present.combine_chunks().cast(pa.binary())))
-    return absent.keys.filter(gone).select(["_key_hash"])
+    by_key = absent.keys.num_rows <= PROBE_BY_KEY
+    keys = source_keys(spec, absent.keys) if by_key else None
+    with tempfile.TemporaryDirectory(prefix="cbm-probe-") as folder:
+        found = platform.source.extract(ExtractRequest(key_spec(spec), ReadRange(), Path(folder), keys=keys))
+        return without(absent.keys, hashes_in(Path(folder), found.files)).select(["_key_hash"])

@@ -6,26 +6,28 @@ the same table, under its lock.
 
 from __future__ import annotations
 
-import datetime as dt
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from cbm_etl_assets.control.port import LogEnd, LogStart, TableLock
 from cbm_etl_assets.errors import CbmError, LostLockError
 from cbm_etl_assets.metadata.manifest import Manifest
 from cbm_etl_assets.metadata.spec import TableSpec
+from cbm_etl_assets.pipeline.deletes import confirmed_deletions
+from cbm_etl_assets.pipeline.extract import Extracted, extract, recheck_since
 from cbm_etl_assets.pipeline.plan import LoadPlan, plan_load
 from cbm_etl_assets.pipeline.platform import Platform
 from cbm_etl_assets.pipeline.results import LoadEvent, LoadOptions, LoadResult, Mode, OnEvent, StageSeconds, Status
 from cbm_etl_assets.pipeline.stage import StagedRows
 from cbm_etl_assets.reliability.redact import redact
 from cbm_etl_assets.reliability.retry import RetryEvent, RetryPolicy, call_with_retry
-from cbm_etl_assets.source.port import ExtractRequest, ExtractResult
-from cbm_etl_assets.transform.hashing import HASH_VERSION
 from cbm_etl_assets.warehouse.port import ApplyRequest, Outcome, StagingTable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 T = TypeVar("T")
 
@@ -73,10 +75,12 @@ class _Load:
         self.platform.lake.recover(self.spec.name)  # temporary files of a killed run; acquire sweeps its staging tables
         state = self.platform.warehouse.acquire(self.spec.name)
         plan = self.plan = plan_load(self.spec, self.options, state, self._retried(self.platform.source.clock))
-        manifest, extracted = self._retried(lambda: self._extract(plan))
+        extracted = self._retried(lambda: self._extract(plan))
+        manifest = extracted.manifest
         staging = StagingTable(self.spec.name, f"{self.spec.name}__{plan.seq}", plan.seq)
         staged = self._retried(lambda: self._stage(staging, manifest))
-        self.outcome = self._retried(lambda: self._apply(staging, plan, manifest))
+        deletions = self._retried(lambda: self._deletions(staging, plan, extracted))
+        self.outcome = self._retried(lambda: self._apply(staging, plan, manifest, deletions))
         return LoadResult(
             table=self.spec.name, status=Status.SUCCESS, mode=plan.mode, run_id=self.run_id, seq=plan.seq, partitions=plan.partitions,
             outcome=self.outcome, seconds=self.seconds, bytes=manifest.bytes, files=len(manifest.files), attempts=self.attempts,
@@ -85,29 +89,12 @@ class _Load:
             preview_columns=tuple(name for name, _ in self.spec.target_columns), preview_rows=tuple(staged.preview),
         )  # fmt: skip
 
-    def _extract(self, plan: LoadPlan) -> tuple[Manifest, ExtractResult]:
-        started, clock = self.platform.now(), time.perf_counter()
-        publication = self.platform.lake.begin(self.spec.name, plan.seq)
+    def _extract(self, plan: LoadPlan) -> Extracted:
+        clock = time.perf_counter()
         try:
-            request = ExtractRequest(self.spec, plan.range, publication.work_dir)
-            extracted = self.platform.source.extract(request, lambda rows, size: self._tell("extract", rows, size))
-            manifest = self._manifest(plan, extracted, started)
-            publication.publish(manifest)
-        except BaseException:
-            publication.discard()
-            raise
+            return extract(self.platform, self.spec, plan, self.run_id, lambda rows, size: self._tell("extract", rows, size))
         finally:
             self.seconds = replace(self.seconds, extract=self.seconds.extract + time.perf_counter() - clock)
-        return manifest, extracted
-
-    def _manifest(self, plan: LoadPlan, extracted: ExtractResult, started: dt.datetime) -> Manifest:
-        return Manifest(
-            table=self.spec.name, seq=plan.seq, run_id=self.run_id, mode=plan.mode.value, partitions=plan.partitions, t0=plan.t0,
-            started_at_utc=started, ended_at_utc=self.platform.now(), rows=extracted.rows, bytes=sum(f.bytes for f in extracted.files),
-            files=extracted.files, columns=extracted.columns, query=extracted.query, parameters=list(extracted.parameters),
-            high_water=extracted.high_water, hash_version=HASH_VERSION,
-            hash_columns=self.platform.transform(self.spec).hash_columns, reader=extracted.reader,
-        )  # fmt: skip
 
     def _stage(self, staging: StagingTable, manifest: Manifest) -> StagedRows:
         clock = time.perf_counter()
@@ -124,7 +111,13 @@ class _Load:
             )
         return staged
 
-    def _apply(self, staging: StagingTable, plan: LoadPlan, manifest: Manifest) -> Outcome:
+    def _deletions(self, staging: StagingTable, plan: LoadPlan, extracted: Extracted) -> pa.Table | None:
+        if plan.mode is not Mode.FULL:
+            return extracted.gone
+        allowed = self.options.allow_mass_delete
+        return confirmed_deletions(self.platform, self.spec, staging, extracted.manifest.rows, allowed=allowed)
+
+    def _apply(self, staging: StagingTable, plan: LoadPlan, manifest: Manifest, deletions: pa.Table | None) -> Outcome:
         if self.lock.lost:
             raise LostLockError(f"Table '{self.spec.name}': another run took it over; nothing was written.", remedy="its result stands")
         clock = time.perf_counter()
@@ -133,7 +126,8 @@ class _Load:
             return self.platform.warehouse.apply(ApplyRequest(
                 spec=self.spec, staging=staging, mode=plan.mode.value, seq=plan.seq, fencing_token=plan.fencing_token, run_id=self.run_id,
                 t0=plan.t0, watermark=plan.watermark_after(manifest.high_water), hash_version=manifest.hash_version,
-                hash_columns=manifest.hash_columns,
+                hash_columns=manifest.hash_columns, deletions=deletions,
+                recheck_since=recheck_since(self.platform, self.spec, plan),
             ))  # fmt: skip
         finally:
             self.seconds = replace(self.seconds, merge=self.seconds.merge + time.perf_counter() - clock)
@@ -168,6 +162,6 @@ class _Load:
     def _end(self, status: str) -> LogEnd:
         s = self.seconds
         return LogEnd(
-            status=status, ended_at_utc=self.platform.now(), extract_seconds=s.extract, transform_seconds=s.transform, load_seconds=s.load,
-            merge_seconds=s.merge, attempts=self.attempts,
+            status=status, mode=self.plan.mode.value if self.plan else "", ended_at_utc=self.platform.now(), extract_seconds=s.extract,
+            transform_seconds=s.transform, load_seconds=s.load, merge_seconds=s.merge, attempts=self.attempts,
         )  # fmt: skip

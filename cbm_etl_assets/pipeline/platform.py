@@ -50,12 +50,11 @@ def open_platform(settings: Settings, catalog: Mapping[str, TableSpec]) -> Platf
     from cbm_etl_assets.source.odbc import OdbcSource
     from cbm_etl_assets.warehouse import registry
 
-    options = {name: value.get_secret_value() for name, value in settings.lake.storage_options.items()}
     return Platform(
         settings=settings,
         catalog=catalog,
         source=OdbcSource(settings),
-        lake=Lake(settings.lake_url, options),
+        lake=Lake.from_settings(settings),
         warehouse=registry.create(settings),
         control=ControlStore(settings),
     )

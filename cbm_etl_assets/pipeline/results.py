@@ -31,6 +31,7 @@ class LoadOptions:
     mode: Mode = Mode.AUTO
     partitions: tuple[str, ...] = ()
     run_id: str = ""
+    allow_mass_delete: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,46 @@
+"""Keys on their way between ODS and the source: names, hashes, set difference, and the key-only form of a spec."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cbm_etl_assets.metadata.manifest import RawFile
+from cbm_etl_assets.metadata.spec import TableSpec
+from cbm_etl_assets.transform.rows import KEY_HASH
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def key_spec(spec: TableSpec) -> TableSpec:
+    """The same table, its key columns only: for sweeps and probes. The key hash is the same by construction."""
+    keys = {key.lower() for key in spec.primary_key}
+    columns = tuple(c for c in spec.columns if c.name.lower() in keys)
+    split = spec.split if spec.split and spec.split.column.lower() in keys else None
+    return spec.model_copy(update={"columns": columns, "cursor": None, "partition": None, "split": split, "history": False})
+
+
+def source_keys(spec: TableSpec, keys: pa.Table) -> pa.Table:
+    """ODS keys (target columns) under the names the source knows."""
+    names = {spec.column(key).target_name: spec.column(key).name for key in spec.primary_key}
+    return keys.select(list(names)).rename_columns(list(names.values()))
+
+
+def hashes_in(folder: Path, files: Sequence[RawFile]) -> pa.Array:
+    """`_key_hash` of every row of these raw files."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = [pq.read_table(folder / f.name, columns=[KEY_HASH]).column(0).cast(pa.binary()) for f in files]
+    chunks = [chunk for column in columns for chunk in column.chunks]
+    return pa.chunked_array(chunks, type=pa.binary()).combine_chunks()
+
+
+def without(keys: pa.Table, present: pa.Array) -> pa.Table:
+    """The keys whose hash is not among `present`."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return keys.filter(pc.invert(pc.is_in(keys.column(KEY_HASH).cast(pa.binary()), value_set=present)))
