@@ -23,7 +23,6 @@ from cbm_etl_assets.cli.runtime import Runtime, runtime_of
 from cbm_etl_assets.errors import CbmError
 
 EXIT_OF_SIGNAL: dict[int, int] = {signal.SIGINT: 130, signal.SIGTERM: 143}
-STOP_SECONDS = 8.0  # the promise is 10 s
 
 app = typer.Typer(
     name="cbm-etl", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -64,7 +63,7 @@ def _root(
 def main(arguments: Sequence[str] | None = None, runtime: Runtime | None = None) -> int:
     """Run one command. Returns the exit code; nothing but the message of an expected error reaches the terminal."""
     held = runtime or Runtime()
-    _stop_cleanly_on_signals()
+    _stop_cleanly_on_signals(held)
     try:
         get_command(app).main(args=list(sys.argv[1:] if arguments is None else arguments), prog_name="cbm-etl", obj=held)
     except SystemExit as stop:
@@ -78,10 +77,10 @@ def main(arguments: Sequence[str] | None = None, runtime: Runtime | None = None)
     return 0
 
 
-def _stop_cleanly_on_signals() -> None:
+def _stop_cleanly_on_signals(runtime: Runtime) -> None:
     """A scheduler's SIGTERM and Ctrl-C unwind the stack, so that locks are released and log rows are closed.
 
-    A C call (ODBC, a merge) cannot be unwound: after STOP_SECONDS, or on a second signal, the process ends where it is,
+    A C call (ODBC, a merge) cannot be unwound: after `stop_seconds`, or on a second signal, the process ends where it is,
     which the next run heals (invariant 4).
     """
 
@@ -89,7 +88,7 @@ def _stop_cleanly_on_signals() -> None:
         code = EXIT_OF_SIGNAL[signum]
         for known in EXIT_OF_SIGNAL:
             signal.signal(known, lambda *_: os._exit(code))
-        deadline = threading.Timer(STOP_SECONDS, os._exit, (code,))
+        deadline = threading.Timer(runtime.stop_seconds, os._exit, (code,))
         deadline.daemon = True
         deadline.start()
         raise KeyboardInterrupt if signum == signal.SIGINT else SystemExit(code)

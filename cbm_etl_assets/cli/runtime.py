@@ -72,6 +72,7 @@ class Runtime:
     home: Path | None = None
     debug: bool = False
     machine: bool = False
+    stop_seconds: float = 8.0  # a load ends within 10 s of SIGTERM
     extra_secrets: tuple[str, ...] = ()
     closers: list[Callable[[], None]] = field(default_factory=list)
 

@@ -90,6 +90,7 @@ def ui(
     runtime = runtime_of(context)
     chosen = choose_port(port)
     home = prepare_home(runtime.settings)
+    runtime.stop_seconds = 3 * STOP_SECONDS
     child = subprocess.Popen(command(chosen), env=child_environment(runtime, home), start_new_session=True)
     runtime.closers.append(lambda: stop(child))
     url = f"http://{HOST}:{chosen}"
