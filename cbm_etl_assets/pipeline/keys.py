@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 def key_spec(spec: TableSpec) -> TableSpec:
     """The same table, its key columns only: for sweeps and probes. The key hash is the same by construction."""
     keys = {key.lower() for key in spec.primary_key}
-    columns = tuple(c for c in spec.columns if c.name.lower() in keys)
-    split = spec.split if spec.split and spec.split.column.lower() in keys else None
-    return spec.model_copy(update={"columns": columns, "cursor": None, "partition": None, "split": split, "history": False})
+    columns = [c.model_dump() for c in spec.columns if c.name.lower() in keys]
+    split = spec.split.model_dump() if spec.split and spec.split.column.lower() in keys else None
+    fields = spec.model_dump(exclude={"columns"}) | {"cursor": None, "partition": None, "split": split, "history": False}
+    # Validated anew: model_copy would carry the cached column lists of the whole spec along.
+    return TableSpec.model_validate(fields | {"columns": columns})
 
 
 def source_keys(spec: TableSpec, keys: pa.Table) -> pa.Table:
