@@ -10,6 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from cbm_etl_assets.orchestration.internals import kept_connections
 from cbm_etl_assets.settings import Settings
 
 TEMPLATE = Path(__file__).with_name("dagster.yaml")
@@ -27,5 +28,5 @@ def prepare_home(settings: Settings) -> Path:
 @contextmanager
 def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """The persistent instance of CBM_HOME, without the environment's DAGSTER_HOME."""
-    with dg.DagsterInstance.from_config(str(prepare_home(settings))) as instance:
+    with dg.DagsterInstance.from_config(str(prepare_home(settings))) as instance, kept_connections(instance):
         yield instance

@@ -1,9 +1,11 @@
 """The only calls into Dagster's private modules, each for a reason and each held by a test.
 
-Owns jobs over tables whose calendars start on different days, and many materialisations in one transaction.
+Owns jobs over tables whose calendars start on different days, many materialisations in one transaction, and connections
+kept open during a launch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import dagster as dg
 from dagster._core.definitions.assets.job.asset_job import build_asset_job, get_asset_graph_for_job
@@ -12,8 +14,10 @@ from dagster._core.events import StepMaterializationData
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._time import get_current_timestamp
+from sqlalchemy import Connection, Engine, create_engine
 
 Job = dg.JobDefinition | UnresolvedAssetJobDefinition
+BUSY_SECONDS = 60  # Dagster's own time-out of a locked SQLite file
 BATCH = 500  # rows an INSERT: 10 columns each, SQLite takes 32,766 values.
 
 
@@ -70,3 +74,33 @@ def _store_in_sqlite(storage: SqliteEventLogStorage, run_id: str, entries: list[
             if key is None:
                 raise AssertionError("SQLite gave the row no id")
             storage._store_asset_event(connection, entry, key[0])
+
+
+@contextmanager
+def kept_connections(instance: dg.DagsterInstance) -> Iterator[None]:
+    """Keep one connection a SQLite file open meanwhile: Dagster opens and closes one an event, which recompiles each
+    statement and makes SQLite checkpoint its log; the incremental of seven tables opened 660 of them.
+    """
+    storage = instance.event_log_storage
+    if not isinstance(storage, SqliteEventLogStorage):
+        yield
+        return
+    engines: dict[str, Engine] = {}
+    open_as_dagster_does = storage._connect
+
+    @contextmanager
+    def connect(shard: str) -> Iterator[Connection]:
+        if shard not in engines:
+            with open_as_dagster_does(shard):
+                pass  # creates the file where it is new
+            engines[shard] = create_engine(storage.conn_string_for_shard(shard), connect_args={"timeout": BUSY_SECONDS})
+        with storage._db_lock, engines[shard].begin() as connection:
+            yield connection
+
+    storage.__dict__["_connect"] = connect
+    try:
+        yield
+    finally:
+        del storage.__dict__["_connect"]
+        for engine in engines.values():
+            engine.dispose()

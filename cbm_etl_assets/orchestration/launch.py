@@ -10,10 +10,12 @@ from datetime import UTC, datetime
 from graphlib import TopologicalSorter
 
 import dagster as dg
+from dagster._core.execution.plan.objects import ErrorSource
 
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.orchestration.assets import dependencies, table_assets
 from cbm_etl_assets.orchestration.build import make_blueprint
+from cbm_etl_assets.orchestration.interrupts import interrupts_raised_after
 from cbm_etl_assets.orchestration.jobs import TableGroup, by_grain
 from cbm_etl_assets.orchestration.names import LAYERS, asset_key, op_name
 from cbm_etl_assets.orchestration.options import run_config
@@ -99,14 +101,17 @@ def _run(
         resources={**default_resources(settings, catalog), **options.resources},
         executor=dg.in_process_executor,
     )
-    result = definitions.resolve_job_def(IMPLICIT_JOB).execute_in_process(
-        instance=instance,
-        run_config={**run_config(options.mode), **QUIET},
-        tags={**options.tags, **partition_tags, "mode": options.mode.value, OWNER_TAG: process_owner("run")},
-        asset_selection=[asset_key(layer, spec.name) for spec in tables for layer in LAYERS],
-        raise_on_error=False,
-    )
+    with interrupts_raised_after():
+        result = definitions.resolve_job_def(IMPLICIT_JOB).execute_in_process(
+            instance=instance,
+            run_config={**run_config(options.mode), **QUIET},
+            tags={**options.tags, **partition_tags, "mode": options.mode.value, OWNER_TAG: process_owner("run")},
+            asset_selection=[asset_key(layer, spec.name) for spec in tables for layer in LAYERS],
+            raise_on_error=False,
+        )
     failed = {e.step_key: e for e in result.all_events if e.event_type is dg.DagsterEventType.STEP_FAILURE}
+    if any(e.step_failure_data.error_source is ErrorSource.INTERRUPT for e in failed.values()):
+        raise KeyboardInterrupt  # Dagster closed the run as interrupted and kept the exception
     names = {r.table for r in loaded}
     lost = [_failed(s.name, failed[op_name(s.name)], result.run_id) for s in tables if op_name(s.name) in failed]
     missing = [_skipped(s.name, result.run_id) for s in tables if s.name not in names and op_name(s.name) not in failed]

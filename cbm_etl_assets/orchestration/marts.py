@@ -86,7 +86,7 @@ def run_mart(mart: Mart, duckdb: Any, settings: Settings) -> int:
         connection.execute("BEGIN TRANSACTION")
         connection.execute(mart.sql)
         connection.execute("COMMIT")
-        return int(connection.table(f"marts.{mart.name}").count("*").fetchone()[0])
+        return len(connection.table(f"marts.{mart.name}"))
 
 
 @contextmanager
@@ -95,9 +95,8 @@ def open_duckdb(duckdb: Any) -> Iterator[Any]:
 
     The resource waits for a locked file by itself: ten tries, about 100 s. Raises: TransientWarehouseError after those.
     """
-    opening = duckdb.get_connection()
     try:
-        connection = opening.__enter__()
+        connection = duckdb.get_connection().__enter__()
     except Exception as error:
         if any(word in str(error).lower() for word in LOCKED):
             raise TransientWarehouseError("The warehouse file stayed locked by another process.", remedy="close what holds it") from None

@@ -1,6 +1,8 @@
 """Runs against a real instance: modes, partitions, covered partitions, failures, secrets."""
 
+import signal
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import dagster as dg
@@ -9,8 +11,12 @@ from pydantic import SecretStr
 
 from cbm_etl_assets.errors import BusyError, SqlWidthError
 from cbm_etl_assets.metadata.spec import TableSpec
+from cbm_etl_assets.orchestration.home import open_instance, prepare_home
 from cbm_etl_assets.orchestration.launch import LaunchOptions, run_tables
-from cbm_etl_assets.pipeline.results import LoadResult, Mode, Status
+from cbm_etl_assets.orchestration.reaper import OWNER_TAG, reap_stale_runs
+from cbm_etl_assets.orchestration.step import Progress
+from cbm_etl_assets.pipeline.results import LoadEvent, LoadResult, Mode, Status
+from cbm_etl_assets.reliability.process import host_id, process_owner
 from cbm_etl_assets.settings import Settings, SourceSettings
 from cbm_etl_assets_tests.orchestration.helpers import FakePlatform, ScriptedLoader, catalog, daily, definitions, keys_of, settings_in, spec
 
@@ -192,3 +198,78 @@ def test_many_covered_partitions_are_stored_at_once(tmp_path: Path, settings: Se
         assert latest is not None
         assert latest.asset_materialization is not None
         assert latest.asset_materialization.metadata["rows_read"].value == 10
+
+
+def test_a_launch_in_the_persistent_home(settings: Settings, loader: ScriptedLoader) -> None:
+    """The CLI's way: our dagster.yaml is in force, connections are kept open meanwhile and given back after."""
+    with open_instance(settings) as opened:
+        assert opened.get_concurrency_config().pool_config.default_pool_limit == 1
+        assert not opened.telemetry_enabled
+        assert launch(opened, settings, catalog(daily("client")), mode=Mode.FULL)["client"].status is Status.SUCCESS
+    assert "_connect" not in vars(opened.event_log_storage)
+    with open_instance(settings) as again:
+        assert [run.status for run in again.get_runs()] == [dg.DagsterRunStatus.SUCCESS]
+        assert "2026-11-20" in materialized(again, "client")
+
+
+def test_an_edited_dagster_yaml_stays(settings: Settings) -> None:
+    kept = prepare_home(settings) / "dagster.yaml"
+    kept.write_text("telemetry: {enabled: false}\n", encoding="utf-8")
+    prepare_home(settings)
+    assert kept.read_text(encoding="utf-8") == "telemetry: {enabled: false}\n"
+
+
+def test_a_killed_run_is_reaped(settings: Settings, instance: dg.DagsterInstance) -> None:
+    dead, alive = f"{host_id()}:999999999:run", process_owner("run")
+    made = [
+        instance.create_run_for_job(
+            definitions(catalog(spec("client")), settings).resolve_job_def("all_tables"), status=dg.DagsterRunStatus.STARTED,
+            tags={OWNER_TAG: owner},
+        )
+        for owner in (dead, alive)
+    ]  # fmt: skip
+    assert reap_stale_runs(instance) == [made[0].run_id]
+    found = {run.run_id: run.status for run in instance.get_runs()}
+    assert found == {made[0].run_id: dg.DagsterRunStatus.FAILURE, made[1].run_id: dg.DagsterRunStatus.STARTED}
+
+
+def test_an_interrupt_is_no_failure_of_the_table(settings: Settings, instance: dg.DagsterInstance, loader: ScriptedLoader) -> None:
+    loader.errors["client"] = KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        launch(instance, settings, catalog(spec("client"), spec("stock")))
+    assert [name for name, _ in loader.calls] == ["client"]
+    assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.FAILURE]
+
+
+def test_sigterm_ends_the_launch_as_its_handler_says(
+    settings: Settings, instance: dg.DagsterInstance, loader: ScriptedLoader
+) -> None:
+    def terminated(_signum: int, _frame: FrameType | None) -> None:
+        raise SystemExit(143)
+
+    def killed_meanwhile() -> BaseException:
+        signal.raise_signal(signal.SIGTERM)
+        return AssertionError("the signal came too late")
+
+    before = {signum: signal.getsignal(signum) for signum in (signal.SIGTERM, signal.SIGINT)}
+    signal.signal(signal.SIGTERM, terminated)
+    try:
+        loader.errors["client"] = killed_meanwhile
+        with pytest.raises(SystemExit) as ended:
+            launch(instance, settings, catalog(spec("client"), spec("stock")))
+        assert ended.value.code == 143
+        assert [name for name, _ in loader.calls] == ["client"]
+        assert signal.getsignal(signal.SIGTERM) is terminated
+        assert signal.getsignal(signal.SIGINT) is before[signal.SIGINT]
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+
+def test_progress_writes_few_lines() -> None:
+    now, lines = [0.0], list[str]()
+    progress = Progress(lines.append, clock=lambda: now[0])
+    for now[0] in (1.0, 29.0, 31.0, 32.0, 62.0):
+        progress(LoadEvent("client", "extract", rows=1000, bytes=5))
+    progress(LoadEvent("client", "retry", rows=2))
+    assert lines == ["client: extract, 1,000 rows, 5 bytes so far"] * 2 + ["client: transient error, trying again after attempt 2"]
