@@ -161,6 +161,7 @@ def run(  # noqa: PLR0913
     priority: Annotated[RunPriority | None, typer.Option(help="Tables of this priority.")] = None,
     continue_on_error: Annotated[bool, typer.Option("--continue-on-error/--fail-fast", help="Go on with the other tables.")] = True,
     threads: Annotated[int, typer.Option(min=0, max=32, help="Tables loaded at once; 0 = CBM_LOAD__THREADS.")] = 0,
+    allow_mass_delete: Annotated[bool, typer.Option(help="Approve deletions the guard refused.")] = False,
     as_json: Json = False,
 ) -> None:
     """Load tables: source -> raw Parquet -> staging -> ODS.
@@ -176,7 +177,27 @@ def run(  # noqa: PLR0913
         for spec in (s for s in specs if not s.cursor):
             output.note(f"{spec.name} has no cursor: an incremental reads it in full and writes what differs.")
     settings = LoopSettings("run", threads, continue_on_error)
-    raise typer.Exit(load_and_show(runtime, specs, LoadOptions(mode=Mode(mode.value)), settings))
+    options = LoadOptions(mode=Mode(mode.value), allow_mass_delete=allow_mass_delete)
+    raise typer.Exit(load_and_show(runtime, specs, options, settings))
+
+
+def sweep(
+    context: typer.Context,
+    names: Annotated[list[str], typer.Argument(metavar="TABLE...", help="Tables to sweep.")],
+    allow_mass_delete: Annotated[bool, typer.Option(help="Approve deletions the guard refused.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Find deleted rows by reading keys only.
+
+    For tables too large for a daily full load. Rows gone from the source are tombstoned; nothing is inserted or updated.
+    JSON: as of `run`.
+    """
+    from cbm_etl_assets.pipeline.results import LoadOptions, Mode
+
+    runtime = runtime_of(context)
+    runtime.output(machine=as_json)
+    specs = choose(runtime.catalog, Choice(tuple(names)))
+    raise typer.Exit(load_and_show(runtime, specs, LoadOptions(Mode.SWEEP, allow_mass_delete=allow_mass_delete), LoopSettings("sweep")))
 
 
 def backfill(
@@ -209,3 +230,4 @@ def backfill(
 def register(app: typer.Typer) -> None:
     app.command()(run)
     app.command()(backfill)
+    app.command()(sweep)

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from cbm_etl_assets.twin.handle import TwinHandle
 
 app = typer.Typer(no_args_is_help=True, help="An OpenEdge-like server with a French ERP, for demos and tests.")
+# The server writes the counting statement, so that it also quotes the names.
+COUNTING = """
+SELECT string_agg(format('SELECT %L, count(*) FROM pub.%I', tablename, tablename), ' UNION ALL ' ORDER BY tablename)
+FROM pg_tables WHERE schemaname = 'pub'
+"""
 Tables = Annotated[list[str] | None, typer.Option("--table", help="Only this table; may be repeated.")]
 
 
@@ -113,12 +118,10 @@ def show_status(context: typer.Context, as_json: Json = False) -> None:
 
 
 def _row_counts(handle: TwinHandle) -> dict[str, int]:
-    from psycopg import sql
-
     with handle.pg() as conn:
-        names = [row[0] for row in conn.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'pub' ORDER BY 1").fetchall()]
-        counted = {n: conn.execute(sql.SQL("SELECT count(*) FROM pub.{}").format(sql.Identifier(n))).fetchone() for n in names}
-    return {name: row[0] if row else 0 for name, row in counted.items()}
+        found = conn.execute(COUNTING).fetchone()
+        counted = conn.execute(str(found[0]).encode()).fetchall() if found and found[0] else []
+    return {str(name): int(rows) for name, rows in counted}
 
 
 def _counts_table(tables: dict[str, int]) -> list[Any]:
