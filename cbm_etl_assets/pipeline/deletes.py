@@ -25,28 +25,29 @@ if TYPE_CHECKING:
 PROBE_BY_KEY = 20_000
 
 
-def confirmed_deletions(platform: Platform, spec: TableSpec, staging: StagingTable, read: int, *, allowed: bool) -> pa.Table | None:
-    """Keys to tombstone after a complete read (a column `_key_hash`), None for none.
+def confirmed_deletions(platform: Platform, spec: TableSpec, staging: StagingTable, read: int, verb: str | None) -> pa.Table | None:
+    """Keys to tombstone after a complete read (a column `_key_hash`), None for none. `verb` None = a mass delete was approved.
 
     Raises: MassDeleteError with the approving command; nothing was changed then.
     """
     absent = platform.warehouse.absent(spec, staging)
-    guard(spec, read=read, live=absent.live, candidates=absent.keys.num_rows, allowed=allowed)
+    if verb is not None:
+        guard(spec, read=read, live=absent.live, candidates=absent.keys.num_rows, verb=verb)
     return confirm(platform, spec, absent) if absent.keys.num_rows else None
 
 
-def guard(spec: TableSpec, *, read: int, live: int, candidates: int, allowed: bool) -> None:
+def guard(spec: TableSpec, *, read: int, live: int, candidates: int, verb: str) -> None:
     """Raises: MassDeleteError when an empty source, or too many deletions, would be applied."""
     percent = 100 * candidates / live if live else 0.0
     is_empty = read == 0 and live > 0
     is_mass = percent > spec.deletes.max_percent and candidates > spec.deletes.max_rows
-    if allowed or not (is_empty or is_mass):
+    if not (is_empty or is_mass):
         return
     limits = f"the guard allows {spec.deletes.max_percent:g} % or {spec.deletes.max_rows} rows"
     what = f"the source delivered 0 rows and ODS holds {live}" if is_empty else f"{candidates} of {live} rows ({percent:.1f} %) are gone"
     raise MassDeleteError(
         f"Table '{spec.name}': {what}; {limits}. Nothing was changed.",
-        remedy=f"if this is right: cbm-etl run {spec.name} --mode full --allow-mass-delete",
+        remedy=f"if this is right: cbm-etl {verb} --allow-mass-delete",
     )
 
 

@@ -9,15 +9,18 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from cbm_etl_assets.control.port import LogEnd, LogStart, TableLock
-from cbm_etl_assets.errors import CbmError, LostLockError
+from cbm_etl_assets.errors import CbmError, FinalError, LostLockError
 from cbm_etl_assets.metadata.manifest import Manifest
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.pipeline.deletes import confirmed_deletions
 from cbm_etl_assets.pipeline.extract import Extracted, extract, recheck_since
+from cbm_etl_assets.pipeline.keys import key_spec
 from cbm_etl_assets.pipeline.plan import LoadPlan, plan_load
 from cbm_etl_assets.pipeline.platform import Platform
 from cbm_etl_assets.pipeline.results import LoadEvent, LoadOptions, LoadResult, Mode, OnEvent, StageSeconds, Status
@@ -64,12 +67,19 @@ class _Load:
             result = self._load()
         except BaseException as error:
             control.end_log(log_id, self._failure(error))
+            self._clear_staging(error)
             raise
         control.end_log(log_id, self._success(result))
         control.set_watermark(self.spec.name, result.watermark, result.seq, self.run_id)
         control.add_metrics(self.run_id, self.spec.name, {"rows_per_second": result.rows_per_second, "bytes": float(result.bytes)})
         self._tell("done", result.outcome.read, result.bytes)
         return result
+
+    def _clear_staging(self, error: BaseException) -> None:
+        """A failure in words leaves no staging table. Where the warehouse itself fails, the next load sweeps."""
+        if isinstance(error, FinalError):
+            with suppress(CbmError):  # the first error is the one to tell
+                self.platform.warehouse.drop_staging(self.spec.name)
 
     def _load(self) -> LoadResult:
         self.platform.lake.recover(self.spec.name)  # temporary files of a killed run; acquire sweeps its staging tables
@@ -86,24 +96,29 @@ class _Load:
             outcome=self.outcome, seconds=self.seconds, bytes=manifest.bytes, files=len(manifest.files), attempts=self.attempts,
             t0=plan.t0, high_water=manifest.high_water, watermark=plan.watermark_now(manifest.high_water),
             raw_path=f"raw/{self.spec.name}/{plan.seq:012d}", query=manifest.query, cleaned=extracted.cleaned,
-            preview_columns=tuple(name for name, _ in self.spec.target_columns), preview_rows=tuple(staged.preview),
+            preview_columns=tuple(name for name, _ in self._read_spec.target_columns), preview_rows=tuple(staged.preview),
         )  # fmt: skip
+
+    @cached_property
+    def _read_spec(self) -> TableSpec:
+        """What is read: everything, or the key columns only for a sweep."""
+        return key_spec(self.spec) if self.plan and self.plan.mode is Mode.SWEEP else self.spec
 
     def _extract(self, plan: LoadPlan) -> Extracted:
         clock = time.perf_counter()
         try:
-            return extract(self.platform, self.spec, plan, self.run_id, lambda rows, size: self._tell("extract", rows, size))
+            return extract(self.platform, self._read_spec, plan, self.run_id, lambda rows, size: self._tell("extract", rows, size))
         finally:
             self.seconds = replace(self.seconds, extract=self.seconds.extract + time.perf_counter() - clock)
 
     def _stage(self, staging: StagingTable, manifest: Manifest) -> StagedRows:
         clock = time.perf_counter()
         staged = StagedRows(
-            self.spec, self.platform.transform(self.spec), self.platform.lake, manifest,
+            self._read_spec, self.platform.transform(self._read_spec), self.platform.lake, manifest,
             on_rows=lambda rows, size: self._tell("stage", rows, size),
         )  # fmt: skip
         try:
-            self.platform.warehouse.load_staging(self.spec, staging, staged.batches())
+            self.platform.warehouse.load_staging(self._read_spec, staging, staged.batches())
         finally:
             spent = time.perf_counter() - clock
             self.seconds = replace(
@@ -112,10 +127,11 @@ class _Load:
         return staged
 
     def _deletions(self, staging: StagingTable, plan: LoadPlan, extracted: Extracted) -> pa.Table | None:
-        if plan.mode is not Mode.FULL:
+        if plan.mode not in (Mode.FULL, Mode.SWEEP):
             return extracted.gone
-        allowed = self.options.allow_mass_delete
-        return confirmed_deletions(self.platform, self.spec, staging, extracted.manifest.rows, allowed=allowed)
+        verb = f"sweep {self.spec.name}" if plan.mode is Mode.SWEEP else f"run {self.spec.name} --mode full"
+        approved = self.options.allow_mass_delete
+        return confirmed_deletions(self.platform, self.spec, staging, extracted.manifest.rows, None if approved else verb)
 
     def _apply(self, staging: StagingTable, plan: LoadPlan, manifest: Manifest, deletions: pa.Table | None) -> Outcome:
         if self.lock.lost:

@@ -32,7 +32,7 @@ class LoadPlan:
 
     def watermark_after(self, high_water: dt.datetime | None) -> dt.datetime | None:
         """The watermark this load may set: capped at t0, so a row stamped 2999 cannot starve the others; None = leave it."""
-        if self.mode is Mode.PARTITION or high_water is None:
+        if self.mode in (Mode.PARTITION, Mode.SWEEP) or high_water is None:
             return None
         return min(high_water, self.t0)
 
@@ -41,6 +41,8 @@ def effective_mode(spec: TableSpec, options: LoadOptions, state: TableState) -> 
     """partition when partitions are given; full without a cursor or before the first full load; else as asked."""
     if options.mode is Mode.PARTITION or (options.mode is Mode.AUTO and options.partitions):
         return Mode.PARTITION
+    if options.mode is Mode.SWEEP:
+        return Mode.SWEEP
     if options.mode is Mode.FULL or spec.cursor is None or not spec.primary_key or not state.last_full_seq or state.watermark is None:
         return Mode.FULL
     return Mode.INCREMENTAL
@@ -52,9 +54,20 @@ def plan_load(spec: TableSpec, options: LoadOptions, state: TableState, t0: dt.d
     seq, token = state.last_issued_seq, state.fencing_token
     if mode is Mode.PARTITION:
         return LoadPlan(mode, _partition_range(spec, options.partitions), seq, token, t0, options.partitions, state.watermark)
-    if mode is Mode.FULL:
+    if mode is Mode.SWEEP:
+        _refuse_sweep(spec, state)
+    if mode in (Mode.FULL, Mode.SWEEP):
         return LoadPlan(mode, ReadRange(), seq, token, t0, watermark_before=state.watermark)
     return LoadPlan(mode, _incremental_range(spec, state), seq, token, t0, watermark_before=state.watermark)
+
+
+def _refuse_sweep(spec: TableSpec, state: TableState) -> None:
+    if not spec.primary_key:
+        raise ConfigurationError(
+            f"Table '{spec.name}' has no key to sweep.", remedy=f"cbm-etl run {spec.name} --mode full finds its deletes"
+        )
+    if not state.last_full_seq:
+        raise ConfigurationError(f"Table '{spec.name}' was never loaded in full.", remedy=f"cbm-etl run {spec.name} --mode full")
 
 
 def _partition_range(spec: TableSpec, keys: tuple[str, ...]) -> ReadRange:

@@ -15,6 +15,7 @@ class Mode(StrEnum):
     FULL = "full"
     INCREMENTAL = "incremental"
     PARTITION = "partition"
+    SWEEP = "sweep"  # keys only: finds deletes in tables too large for a daily full load
 
 
 class Status(StrEnum):
