@@ -10,6 +10,7 @@ import datetime as dt
 import re
 from enum import StrEnum
 from functools import cached_property, lru_cache
+from itertools import islice
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -26,6 +27,8 @@ _EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")  # what 
 _TEAM = re.compile(r"team:[A-Za-z0-9_.-]+")
 _TAG_KEY = re.compile(r"([A-Za-z0-9_.-]{1,63}/)?[A-Za-z0-9_.-]{1,63}")
 _TAG_VALUE = re.compile(r"[A-Za-z0-9_.-]{0,63}")
+MAX_COLUMNS = 5000  # OpenEdge SQL's own limit
+MAX_BREACHES = 50  # each may search the nearest of 5,000 names; a reader needs the first few
 _parse_type = lru_cache(maxsize=4096)(LogicalType.parse)  # 500 tables share a few hundred types
 
 
@@ -217,11 +220,13 @@ class TableSpec(_Model):
     priority: Priority = Field(default=Priority.NORMAL, description="critical tables are loaded first")
     owners: tuple[str, ...] = Field(default=(), description="e-mail addresses or team:name")
     description: str = ""
-    primary_key: tuple[str, ...] = Field(default=(), description="source columns; empty = no key: full loads, rows matched as a multiset")
+    primary_key: tuple[str, ...] = Field(
+        default=(), max_length=32, description="source columns; empty = no key: full loads, rows matched as a multiset"
+    )
     cursor: CursorSpec | None = Field(default=None, description="modification columns; none: every load is full")
     partition: PartitionSpec | None = Field(default=None, description="date partitions for backfills; needs a cursor")
     split: SplitSpec | None = Field(default=None, description="parallel reads of a large table")
-    columns: tuple[ColumnSpec, ...] = Field(min_length=1, description="one line a source column")
+    columns: tuple[ColumnSpec, ...] = Field(min_length=1, max_length=MAX_COLUMNS, description="one line a source column")
     depends_on: tuple[str, ...] = Field(default=(), description="tables loaded before, by target name")
     quality: tuple[dict[str, Any], ...] = Field(default=(), description="checks, one a line")
     freshness: FreshnessSpec = FreshnessSpec()
@@ -278,7 +283,7 @@ class TableSpec(_Model):
 
     @model_validator(mode="after")
     def _rules(self) -> TableSpec:
-        if broken := list(breaches(self)):
+        if broken := list(islice(breaches(self), MAX_BREACHES)):
             raise ValueError("\n".join(broken))
         return self
 

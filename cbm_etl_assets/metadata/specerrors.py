@@ -17,12 +17,13 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from cbm_etl_assets.errors import SpecError
-from cbm_etl_assets.metadata.spec import TableSpec
+from cbm_etl_assets.metadata.spec import MAX_COLUMNS, TableSpec
 from cbm_etl_assets.metadata.specrules import known
 from cbm_etl_assets.metadata.yamltext import Path as Place
 from cbm_etl_assets.metadata.yamltext import lines_of
 
 MAX_PROBLEMS = 20  # more than a screen helps nobody
+MAX_DETAILS = 500  # of which those 20 are the first by line
 _RULE = re.compile(r"([a-z_]+(?:\.[a-z_0-9]+)*): (.+)", re.DOTALL)
 _REMEDY = "correct the file; `cbm-etl tables schema` writes the JSON Schema for your editor"
 
@@ -33,12 +34,16 @@ def validate(data: Any, text: str, file: Path) -> TableSpec:
         raise SpecError(f"{file}: the file is empty; a spec has at least `table:` and `columns:`", remedy="cbm-etl tables add writes one")
     if not isinstance(data, dict):
         raise SpecError(f"{file}:1: a spec is a mapping of fields such as `table: client`, not a {_kind(data)}", remedy=_REMEDY)
+    columns = data.get("columns")
+    if isinstance(columns, list) and len(columns) > MAX_COLUMNS:
+        raise SpecError(explain(file, text, [(("columns",), f"{len(columns):,} columns; at most {MAX_COLUMNS:,}")]), remedy=_REMEDY)
     if nulls := list(_ambiguous_masks(data)):
         raise SpecError(explain(file, text, nulls), remedy="write mask: 'null' in quotes to hide the value, or take the mask away")
     try:
         return TableSpec.model_validate(data)
     except ValidationError as error:
-        problems = [problem for detail in error.errors(include_url=False) for problem in _problems(detail)]
+        details = error.errors(include_url=False)[:MAX_DETAILS]
+        problems = [problem for detail in details for problem in _problems(detail)]
         raise SpecError(explain(file, text, problems), remedy=_REMEDY) from None
 
 
@@ -48,7 +53,7 @@ def explain(file: Path, text: str, problems: Sequence[tuple[Place, str]]) -> str
     placed = sorted(((_line(place, lines), place, problem) for place, problem in problems), key=lambda p: p[0])
     shown = [f"{file}:{line}: {_dotted(place)}{problem}" for line, place, problem in placed[:MAX_PROBLEMS]]
     if len(placed) > MAX_PROBLEMS:
-        shown.append(f"{file}: and {len(placed) - MAX_PROBLEMS} more problems")
+        shown.append(f"{file}: and more problems")
     return "\n".join(shown)
 
 

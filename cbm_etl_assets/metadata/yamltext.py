@@ -23,6 +23,7 @@ except ImportError:
 
 Path = tuple[str | int, ...]
 MAX_DEPTH = 20
+MAX_VALUES = 150_000  # the 5,000 columns OpenEdge allows, with ten fields each, are 100,000; a file full of commas stops in a second
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?[0-9]+\.[0-9]*([eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+")
@@ -72,6 +73,7 @@ class _Builder:
         self._stack: list[Any] = []  # open mappings and lists
         self._keys: list[str | None] = []  # of each, the key that waits for its value
         self._documents = 0
+        self._values = 0
 
     def take(self, event: yaml.Event) -> None:
         kind = type(event)
@@ -143,6 +145,9 @@ class _Builder:
             self._keys[-1] = None
 
     def _put(self, value: Any, event: Any) -> None:
+        self._values += 1
+        if self._values > MAX_VALUES:
+            self._refuse(event, f"more than {MAX_VALUES:,} values", "one file holds one table")
         if not self._stack:
             self.root = value
         elif type(self._stack[-1]) is dict:

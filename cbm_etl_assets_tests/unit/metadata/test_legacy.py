@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,7 +21,7 @@ TYPES = {
     "px": "decimal(17,2)",
 }  # fmt: skip
 PRODUIT = SourceTable("produit", tuple(SourceColumn(name, LogicalType.parse(kind)) for name, kind in TYPES.items()))
-ROW = {
+ROW: dict[str, Any] = {
     "TableName": "produit", "DestinationTable": "[ods].[Produit_A]", "PrimaryKeyCols": "cod_pro, gencod_v", "HasTimestamps": 1,
     "DateCreaCol": "dat_crt", "DateModifCol": "dat_mod", "DateModifPrecision": "date", "FilterClause": "WHERE \"cod-soc\" = 1",
     "LookbackInterval": "1d", "LastSuccessTs": None, "IsDimension": 1, "IsFact": 0,
@@ -32,7 +33,7 @@ def lookup(name: str) -> SourceTable | None:
 
 
 def test_a_table_is_taken_over_with_its_meaning() -> None:
-    columns = [
+    columns: list[dict[str, Any]] = [
         {
             "TableName": "produit",
             "ColumnName": "gencod-v",
