@@ -1,7 +1,7 @@
 """A shortcut for the bulk of a spec: `  - {name: ..., type: ...}` lines, read by one regular expression each.
 
-YAML proper costs 25 us a column, this 4: a catalogue of 500 tables and 150,000 columns opens in 3 s instead of 7, the
-usual 27 tables in 0.1 s. Owns lines that mean the same to every YAML reader, and nothing else: at the first doubt it
+Measured on two busy cores: a catalogue of 500 tables and 150,000 columns opens in 4.3 s instead of 9.6 s.
+Owns lines that mean the same to every YAML reader, and nothing else: at the first doubt it
 answers None and the file is read by `metadata.yamltext` alone, which also words every error. A property test holds the
 two equal.
 """
