@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -47,7 +48,7 @@ class Bench:
 
     def record(self, name: str, run: Run) -> None:
         self.series.setdefault(name, Series(name)).runs.append(run)
-        print(f"    {name:34} {run.wall_seconds:8.2f} s {run.peak_rss_mb:8.0f} MB", flush=True)
+        print(f"    {name:34} {run.wall_seconds:8.2f} s {run.cpu_seconds:8.2f} CPU-s {run.peak_rss_mb:8.0f} MB", flush=True)
 
     def fresh(self, name: str) -> Path:
         path = self.folder / name
@@ -220,6 +221,7 @@ def arguments_of(words: list[str]) -> argparse.Namespace:
 def main(words: list[str]) -> int:
     options = arguments_of(words)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are stopped and removed
     compile_bytecode(Path(sys.executable), options.peer_python)
     rows = {name: options.rows or BENCH_TABLES[name].rows for name in options.tables}
     with tempfile.TemporaryDirectory(prefix="cbm-bench-") as temporary:
