@@ -60,8 +60,7 @@ def file_schema(spec: TableSpec) -> pa.Schema:
 def extract(job: ExtractJob, progress: Callable[[int, int], None]) -> Extracted:
     """Climbs the ladder of text caps until every value fits. Raises: the typed errors of `readers` and `transform`."""
     ladder = readers.caps(job.read)
-    if job.first_cap in ladder:
-        ladder = ladder[ladder.index(job.first_cap) :]
+    ladder = [cap for cap in ladder if cap >= (job.first_cap or 0)] or ladder[-1:]
     for cap in ladder[:-1]:
         try:
             return _Pass(job, cap, progress).run()

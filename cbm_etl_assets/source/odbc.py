@@ -20,6 +20,7 @@ from cbm_etl_assets.metadata.catalogue import SourceTable
 from cbm_etl_assets.metadata.manifest import RawFile
 from cbm_etl_assets.settings import Settings
 from cbm_etl_assets.source import dialects, messages, odbc_catalogue, openedge_catalogue, requests
+from cbm_etl_assets.source.caps import CapMemory
 from cbm_etl_assets.source.connections import connection_slot
 from cbm_etl_assets.source.key_query import build_key_selects
 from cbm_etl_assets.source.messages import Message
@@ -69,7 +70,7 @@ class OdbcSource:
         self._slots = settings.home / "run" / "source-slots"
         self._pool = pool or WorkerPool()
         self._owns_pool = pool is None
-        self._caps: dict[str, int] = {}  # table -> text cap that held everything last time
+        self._caps = CapMemory(settings.home / "run" / "text-caps")
 
     def warm(self, count: int = 1) -> None:
         """Start reader processes in the background: their 0.7 s of imports pass while the caller reads specs."""
@@ -160,7 +161,7 @@ class OdbcSource:
             settings.stall_timeout_seconds, f"Table '{spec.name}'", lambda rows, size: meter.see(index, rows, size), meter.failed.is_set
         )
         answer = self._call(message, watch)
-        self._caps[spec.name] = max(answer["cap"], self._caps.get(spec.name, 0))
+        self._caps.remember(spec.name, answer["cap"])
         return _Part(query, answer)
 
     def _result(self, request: ExtractRequest, parts: list[_Part]) -> ExtractResult:

@@ -17,6 +17,7 @@ from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.settings import Settings
 from cbm_etl_assets.source.odbc import OdbcSource
 from cbm_etl_assets.source.port import ExtractRequest, ExtractResult, ReadRange
+from cbm_etl_assets.source.readers import UNBOUND
 from cbm_etl_assets.twin.handle import TwinHandle
 from cbm_etl_assets_tests.integration.source.conftest import MakeSource, spec_of
 from cbm_etl_assets_tests.integration.twin import tables
@@ -130,7 +131,7 @@ def test_the_reader_without_buffers_gives_the_same_file(make_source: MakeSource,
     spec = spec_of(tables.CLIENT, **KEY, **SCHEMA["ansi"])
     _, fast = extract(make_source("ansi"), spec, tmp_path / "fast")
     slow_source = make_source("ansi")
-    slow_source._caps[spec.name] = 0
+    slow_source._caps.remember(spec.name, UNBOUND)
     result, slow = extract(slow_source, spec, tmp_path / "slow")
     assert result.reader == "pyodbc"
     assert slow.sort_by("cod_cli").equals(fast.sort_by("cod_cli"))
