@@ -6,6 +6,7 @@ The implementation is `control.store.ControlStore` (SQLAlchemy; SQLite in WAL mo
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -46,6 +47,63 @@ class LogEnd:
     mode: str = ""
 
 
+@dataclass(frozen=True)
+class BadRow:
+    """A row that was left out of a load, as the quarantine keeps it: no masked value anywhere.
+
+    `key_hash` is 64 hexadecimal digits: of the key where it is known, else of the row's content. `can_retry`: the key can be
+    read again by name. `key_json` maps the key's source columns to their text, `payload` every column.
+    """
+
+    key_hash: str
+    key_json: str
+    can_retry: bool
+    column: str
+    error_class: str
+    message: str
+    payload: str
+
+
+@dataclass(frozen=True)
+class QuarantineEntry:
+    """`state` is open|healed|dropped. Stamps are naive UTC."""
+
+    id: int
+    table: str
+    row: BadRow
+    run_id: str
+    seq: int
+    first_seen_utc: dt.datetime
+    last_seen_utc: dt.datetime
+    state: str
+
+
+@dataclass(frozen=True)
+class CertificateRow:
+    """One row of etl.Certificate. `verified_through` is the source's wall clock; `columns` and `keys` are JSON."""
+
+    run_id: str
+    table_name: str
+    status: str
+    started: dt.datetime
+    ended: dt.datetime
+    verified_through: dt.datetime | None
+    seq: int
+    rows_source: int
+    rows_ods: int
+    missing: int
+    extra: int
+    different: int
+    pending: int
+    keys_source: str
+    keys_ods: str
+    content_source: str
+    content_ods: str
+    buckets_different: int
+    columns: str
+    keys: str
+
+
 class TableLock(Protocol):
     """A held lock. `lost` turns True once another owner took it over (its renewals stopped)."""
 
@@ -73,6 +131,22 @@ class Control(Protocol):
     def lock(self, table: str, owner: str, *, wait_seconds: float, ttl_seconds: float) -> AbstractContextManager[TableLock]:
         """Raises: BusyError naming the owner and since when. Renewed by a thread while held."""
         ...
+
+    def quarantine_add(self, table: str, rows: Sequence[BadRow], *, run_id: str, seq: int) -> None:
+        """Open an entry a row, or see it again."""
+        ...
+
+    def quarantine_heal(self, table: str, seq: int, key_hashes: Sequence[str] | None = None) -> None:
+        """Close the entries of these keys (None: of the whole table) that were last found bad before that seq."""
+        ...
+
+    def quarantine_drop(self, table: str, ids: Sequence[int]) -> int:
+        """Stop retrying these open entries. Returns how many there were."""
+        ...
+
+    def quarantine_entries(self, table: str | None = None) -> list[QuarantineEntry]: ...
+
+    def add_certificate(self, row: CertificateRow) -> None: ...
 
     def project_specs(self, specs: list[TableSpec]) -> None:
         """Write config.ETL_Tables, config.ETL_Columns and config.ETL_Dependencies."""

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from cbm_etl_assets.control import projection, runlog
+from cbm_etl_assets.control import certificates, projection, quarantine, runlog
 from cbm_etl_assets.control.database import Database
 from cbm_etl_assets.control.locks import HeldLock, LockClock, hold
 from cbm_etl_assets.control.migrate import upgrade
-from cbm_etl_assets.control.port import LogEnd, LogStart
+from cbm_etl_assets.control.port import BadRow, CertificateRow, LogEnd, LogStart, QuarantineEntry
 from cbm_etl_assets.errors import ConfigurationError
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.settings import Settings
@@ -57,6 +57,21 @@ class ControlStore:
 
     def lock(self, table: str, owner: str, *, wait_seconds: float, ttl_seconds: float) -> AbstractContextManager[HeldLock]:
         return hold(self._ready(), self._clock, table, owner, wait_seconds=wait_seconds, ttl_seconds=ttl_seconds)
+
+    def quarantine_add(self, table: str, rows: Sequence[BadRow], *, run_id: str, seq: int) -> None:
+        quarantine.add(self._ready(), table, rows, run_id=run_id, seq=seq, now=self._now())
+
+    def quarantine_heal(self, table: str, seq: int, key_hashes: Sequence[str] | None = None) -> None:
+        quarantine.heal(self._ready(), table, seq, self._now(), key_hashes)
+
+    def quarantine_drop(self, table: str, ids: Sequence[int]) -> int:
+        return quarantine.drop(self._ready(), table, ids)
+
+    def quarantine_entries(self, table: str | None = None) -> list[QuarantineEntry]:
+        return quarantine.read(self._ready(), table)
+
+    def add_certificate(self, row: CertificateRow) -> None:
+        certificates.add_certificate(self._ready(), row)
 
     def project_specs(self, specs: list[TableSpec]) -> None:
         """`specs` is the whole catalogue: tables that are not in it leave the projections."""

@@ -1,0 +1,6 @@
+SELECT
+    QuarantineId, TableName, KeyHash, KeyJson, CanRetry, ColumnName, ErrorClass, ErrorMessage, Payload, RunId, LoadSeq,
+    FirstSeenUtc, LastSeenUtc, State
+FROM etl.Quarantine
+WHERE TableName = :table_name
+ORDER BY QuarantineId;
