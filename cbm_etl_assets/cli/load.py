@@ -171,6 +171,7 @@ def run(  # noqa: PLR0913
     from cbm_etl_assets.pipeline.results import LoadOptions, Mode
 
     runtime = runtime_of(context)
+    runtime.warm()
     output = runtime.output(machine=as_json)
     specs = choose(runtime.catalog, Choice(tuple(names or ()), everything, tag, group, priority.value if priority else ""))
     if mode is RunMode.INCREMENTAL:
@@ -195,6 +196,7 @@ def sweep(
     from cbm_etl_assets.pipeline.results import LoadOptions, Mode
 
     runtime = runtime_of(context)
+    runtime.warm()
     runtime.output(machine=as_json)
     specs = choose(runtime.catalog, Choice(tuple(names)))
     raise typer.Exit(load_and_show(runtime, specs, LoadOptions(Mode.SWEEP, allow_mass_delete=allow_mass_delete), LoopSettings("sweep")))
@@ -216,6 +218,7 @@ def backfill(
     from cbm_etl_assets.pipeline.results import LoadOptions, Mode
 
     runtime = runtime_of(context)
+    runtime.warm()
     runtime.output(machine=as_json)
     spec = runtime.table(name)
     if spec.partition is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from cbm_etl_assets.control.port import Control
 from cbm_etl_assets.lake.lake import Lake
@@ -13,8 +14,11 @@ from cbm_etl_assets.reliability.retry import Clockwork
 from cbm_etl_assets.settings import Settings
 from cbm_etl_assets.source.dialects import dialect
 from cbm_etl_assets.source.port import Source
-from cbm_etl_assets.transform.rows import RowTransform
 from cbm_etl_assets.warehouse.port import Warehouse
+
+if TYPE_CHECKING:
+    from cbm_etl_assets.source.pool import WorkerPool
+    from cbm_etl_assets.transform.rows import RowTransform
 
 
 def utc_now() -> dt.datetime:
@@ -36,6 +40,8 @@ class Platform:
     clockwork: Clockwork = field(default_factory=Clockwork)
 
     def transform(self, spec: TableSpec) -> RowTransform:
+        from cbm_etl_assets.transform.rows import RowTransform  # polars: 0.4 s, paid while the reader fetches
+
         return RowTransform(spec, case_insensitive_keys=dialect(self.settings.source.dialect).case_insensitive_keys)
 
     def close(self) -> None:
@@ -44,7 +50,7 @@ class Platform:
         self.control.close()
 
 
-def open_platform(settings: Settings, catalog: Mapping[str, TableSpec]) -> Platform:
+def open_platform(settings: Settings, catalog: Mapping[str, TableSpec], pool: WorkerPool | None = None) -> Platform:
     """Open the services lazily: nothing is connected until used, so that `--help` and definitions stay fast and offline."""
     from cbm_etl_assets.control.store import ControlStore
     from cbm_etl_assets.source.odbc import OdbcSource
@@ -53,7 +59,7 @@ def open_platform(settings: Settings, catalog: Mapping[str, TableSpec]) -> Platf
     return Platform(
         settings=settings,
         catalog=catalog,
-        source=OdbcSource(settings),
+        source=OdbcSource(settings, pool),
         lake=Lake.from_settings(settings),
         warehouse=registry.create(settings),
         control=ControlStore(settings),

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import polars as pl
 import polars_hash as plh
 
-HASH_VERSION = 1
 _ENCODING_VERSION = 1
 
 

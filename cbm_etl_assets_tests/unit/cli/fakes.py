@@ -116,13 +116,13 @@ class Stage:
         def close() -> None:
             self.closed += 1
 
-        def open_platform(settings: Settings, catalog: Mapping[str, TableSpec]) -> Platform:
+        def open_platform(settings: Settings, catalog: Mapping[str, TableSpec], pool: object = None) -> Platform:
             return cast("Platform", _Platform(settings, catalog, self.warehouse, self.control, close, self.source))
 
         def load(settings: Settings) -> Mapping[str, TableSpec]:
             return load_catalog(settings.tables_dir) if self.catalog is None else self.catalog
 
-        return Runtime(self.settings, load, open_platform, now=lambda: NOW)
+        return Runtime(self.settings, load, open_platform, now=lambda: NOW, starts_readers=False)
 
     def play(self, *arguments: str, runtime: Runtime | None = None) -> Played:
         out, err = io.StringIO(), io.StringIO()
