@@ -50,9 +50,9 @@ class DuckDbHistory:
         parameters = {k: stamps[k] for k in ("hash_version", "seq", "t0", "run_id")}
         merge.execute("history/open_versions", parameters, history=self._history, staging=merge.staging, columns=merge.columns)
         if refreshed:
-            for name in ("refresh_collect", "refresh_remove", "refresh_insert"):
-                wants = {"hash_version": stamps["hash_version"]} if name == "refresh_insert" else None
-                merge.execute(f"history/{name}", wants, history=self._history, staging=merge.staging, columns=merge.columns)
+            for name in ("history/refresh_collect", "history/refresh_remove", "history/refresh_insert"):
+                wants = {"hash_version": stamps["hash_version"]} if name == "history/refresh_insert" else None
+                merge.execute(name, wants, history=self._history, staging=merge.staging, columns=merge.columns)
 
     def close_deleted(self, gone: Ident) -> None:
         stamps = {k: self._merge.stamps[k] for k in ("t0", "seq")}
