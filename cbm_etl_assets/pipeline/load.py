@@ -76,8 +76,9 @@ class _Load:
         return result
 
     def _clear_staging(self, error: BaseException) -> None:
-        """A failure in words leaves no staging table. Where the warehouse itself fails, the next load sweeps."""
-        if isinstance(error, FinalError):
+        """A failure in words leaves no staging table. Where the warehouse itself fails, the next load sweeps, as it does after
+        a lost lock: the staging tables may be those of the run that took the table over."""
+        if isinstance(error, FinalError) and not (isinstance(error, LostLockError) or self.lock.lost):
             with suppress(CbmError):  # the first error is the one to tell
                 self.platform.warehouse.drop_staging(self.spec.name)
 
