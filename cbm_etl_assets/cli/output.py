@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
-import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -18,11 +17,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from rich.console import Console, RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-# Piped output has no width of its own; rich would cut every table to 80 columns.
+# Piped output has no width of its own: a table gets the width it needs, between these. Rich would take the 80 columns of COLUMNS, or of
+# whatever terminal the process was started from, and cut. Beyond the second a cell folds: one memo of 31,000 characters pads every line.
 PIPE_WIDTH = 180
+PIPE_WIDTH_MOST = 1000
 SPACES = "\n\t\u00a0\u202f"
 STYLES = {"success": "green", "ok": "green", "failed": "bold red", "fail": "bold red", "busy": "yellow", "warn": "yellow",
           "skipped": "yellow", "skip": "dim", "started": "cyan"}  # fmt: skip
@@ -30,8 +32,14 @@ STYLES = {"success": "green", "ok": "green", "failed": "bold red", "fail": "bold
 
 def console(stream: IO[str] | None = None) -> Console:
     file = stream or sys.stdout
-    width = None if file.isatty() else shutil.get_terminal_size((PIPE_WIDTH, 50)).columns
-    return Console(file=file, width=width, highlight=False, emoji=False, markup=False, soft_wrap=False)
+    return Console(file=file, width=None if file.isatty() else PIPE_WIDTH, highlight=False, emoji=False, markup=False, soft_wrap=False)
+
+
+def _width(screen: Console, shown: RenderableType) -> int:
+    if screen.file.isatty():
+        return screen.width
+    wide = screen.options.update(max_width=PIPE_WIDTH_MOST)
+    return max(PIPE_WIDTH, Measurement.get(screen, wide, shown).maximum)
 
 
 def printable(text: str) -> str:
@@ -110,4 +118,7 @@ class Output:
             return
         screen = console(self._out)
         for one in shown:
-            screen.print(Text(printable(one)) if isinstance(one, str) else one)
+            if isinstance(one, str):
+                screen.print(Text(printable(one)), soft_wrap=True)  # a command in it must stay one line to be copied
+            else:
+                screen.print(one, width=_width(screen, one))

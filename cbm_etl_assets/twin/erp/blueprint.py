@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from cbm_etl_assets.metadata.abl import logical_type
 from cbm_etl_assets.metadata.catalogue import SourceColumn, SourceIndex
 from cbm_etl_assets.metadata.types import Kind, LogicalType
 from cbm_etl_assets.twin.erp.recipes import Recipe
@@ -60,7 +61,10 @@ class Col:
         word, first, second = self._words
         abl, kind = _ABL[word]
         logical = LogicalType(kind)
-        if kind is Kind.VARCHAR:
+        if self.extent:
+            # What a live catalogue can say of an array: it knows the width of the joined text, not of one element.
+            logical = logical_type(abl, self.width, second, self.extent)
+        elif kind is Kind.VARCHAR:
             logical = LogicalType(kind, width=first)
         elif kind is Kind.DECIMAL:
             logical = LogicalType(kind, precision=first, scale=second)
