@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 # v1.5.0, not the 2.0 default: BI connectors and DBeaver still ship 1.5 engines, which cannot open 2.0 files.
 _STORAGE: dict[str, Any] = {"storage_compatibility_version": "v1.5.0"}
 # DuckDB draws its progress bar on stdout, into the middle of --json, once a statement takes two seconds.
-_QUIET: dict[str, Any] = {"enable_progress_bar": "false"}
+# A session option: connect() refuses it in its config.
+_QUIET = "SET enable_progress_bar = false"
 _LOCKED = re.compile(r"could not set lock|conflicting lock|different configuration", re.IGNORECASE)
 _DAMAGED = re.compile(r"not a valid duckdb|corrupt|checksum|serialization error|invalid database", re.IGNORECASE)
 _POLL_SECONDS = 0.05
@@ -239,6 +240,7 @@ class DuckDbWarehouse:
             connection = self._open(read_only, config or {})
             try:
                 connection.execute("SET TimeZone = 'UTC'")
+                connection.execute(_QUIET)
                 yield connection
             except duckdb.TransactionException as error:
                 raise TransientWarehouseError(f"DuckDB: {error}") from None
@@ -251,7 +253,7 @@ class DuckDbWarehouse:
         deadline = time.monotonic() + self._lock_wait_seconds
         while True:
             try:
-                return duckdb.connect(self.path, read_only=read_only, config={**_QUIET, **config} if read_only else {**_QUIET, **_STORAGE, **config})
+                return duckdb.connect(self.path, read_only=read_only, config=config if read_only else {**_STORAGE, **config})
             except (duckdb.IOException, duckdb.ConnectionException) as error:
                 if not _LOCKED.search(str(error)):
                     raise self._refusal(error) from None
