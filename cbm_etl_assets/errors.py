@@ -30,6 +30,7 @@
                 ├── NullKeyError
                 ├── ConversionError            a value does not fit the declared type
                 ├── AccountingError            read != the sum of the outcomes
+                ├── TooManyBadRowsError        more bad rows than the table's quarantine takes
                 └── MassDeleteError            more rows vanished than the table's guard allows
 
 Retryable or final is the TYPE. A message says what, which value, the known values, the remedy; it never
@@ -175,6 +176,10 @@ class ConversionError(DataError):
 
 
 class AccountingError(DataError):
+    pass
+
+
+class TooManyBadRowsError(DataError):
     pass
 
 

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from cbm_etl_assets.metadata.badrow import BadRow
 from cbm_etl_assets.metadata.spec import TableSpec
 
 
@@ -45,23 +46,6 @@ class LogEnd:
     high_water: dt.datetime | None = None
     seq: int = 0
     mode: str = ""
-
-
-@dataclass(frozen=True)
-class BadRow:
-    """A row that was left out of a load, as the quarantine keeps it: no masked value anywhere.
-
-    `key_hash` is 64 hexadecimal digits: of the key where it is known, else of the row's content. `can_retry`: the key can be
-    read again by name. `key_json` maps the key's source columns to their text, `payload` every column.
-    """
-
-    key_hash: str
-    key_json: str
-    can_retry: bool
-    column: str
-    error_class: str
-    message: str
-    payload: str
 
 
 @dataclass(frozen=True)
@@ -102,6 +86,28 @@ class CertificateRow:
     buckets_different: int
     columns: str
     keys: str
+
+
+@dataclass(frozen=True)
+class DriftRow:
+    """A change of the source's schema. `consequence`: loaded, kept, reported, ignored or stopped. `id` 0 = not written yet."""
+
+    kind: str
+    change_class: str
+    column: str
+    before: str
+    after: str
+    note: str
+    consequence: str
+    id: int = 0
+    run_id: str = ""
+    found_utc: dt.datetime | None = None
+    resolved_utc: dt.datetime | None = None
+
+    @property
+    def change(self) -> tuple[str, str, str, str, str]:
+        """What makes two rows the same change."""
+        return (self.kind, self.column, self.before[:200], self.after[:200], self.consequence)
 
 
 class TableLock(Protocol):
@@ -145,6 +151,12 @@ class Control(Protocol):
         ...
 
     def quarantine_entries(self, table: str | None = None) -> list[QuarantineEntry]: ...
+
+    def record_drift(self, table: str, found: Sequence[DriftRow], *, run_id: str) -> list[DriftRow]:
+        """`found` is all that differs now: new rows are written once, those no longer so are closed. Returns the new ones."""
+        ...
+
+    def drift_rows(self, table: str) -> list[DriftRow]: ...
 
     def add_certificate(self, row: CertificateRow) -> None: ...
 

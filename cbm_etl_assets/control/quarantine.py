@@ -9,8 +9,9 @@ import datetime as dt
 from collections.abc import Sequence
 
 from cbm_etl_assets.control.database import Database, Row
-from cbm_etl_assets.control.port import BadRow, QuarantineEntry
+from cbm_etl_assets.control.port import QuarantineEntry
 from cbm_etl_assets.control.sql import statement
+from cbm_etl_assets.metadata.badrow import BadRow
 
 
 def add(database: Database, table: str, rows: Sequence[BadRow], *, run_id: str, seq: int, now: dt.datetime) -> None:

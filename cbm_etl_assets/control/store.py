@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from cbm_etl_assets.control import certificates, projection, quarantine, runlog
+from cbm_etl_assets.control import certificates, drift, projection, quarantine, runlog
 from cbm_etl_assets.control.database import Database
 from cbm_etl_assets.control.locks import HeldLock, LockClock, hold
 from cbm_etl_assets.control.migrate import upgrade
-from cbm_etl_assets.control.port import BadRow, CertificateRow, LogEnd, LogStart, QuarantineEntry
+from cbm_etl_assets.control.port import CertificateRow, DriftRow, LogEnd, LogStart, QuarantineEntry
 from cbm_etl_assets.errors import ConfigurationError
+from cbm_etl_assets.metadata.badrow import BadRow
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.settings import Settings
 
@@ -69,6 +70,12 @@ class ControlStore:
 
     def quarantine_entries(self, table: str | None = None) -> list[QuarantineEntry]:
         return quarantine.read(self._ready(), table)
+
+    def record_drift(self, table: str, found: Sequence[DriftRow], *, run_id: str) -> list[DriftRow]:
+        return drift.record(self._ready(), table, found, run_id=run_id, now=self._now())
+
+    def drift_rows(self, table: str) -> list[DriftRow]:
+        return drift.read(self._ready(), table)
 
     def add_certificate(self, row: CertificateRow) -> None:
         certificates.add_certificate(self._ready(), row)

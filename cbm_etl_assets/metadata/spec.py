@@ -85,6 +85,16 @@ class NullCursor(StrEnum):
     FULL_ONLY = "full_only"  # they are read by full loads only
 
 
+class OnMissing(StrEnum):
+    FAIL = "fail"  # a cursor column that is gone from the source stops the table
+    FULL = "full"  # the table is loaded in full until another cursor is named
+
+
+class DriftPolicy(StrEnum):
+    EVOLVE = "evolve"  # follow the source as far as nothing is lost
+    FREEZE = "freeze"  # a change that would alter ODS stops the table; additions are reported only
+
+
 class Mask(StrEnum):
     HASH = "hash"  # SHA-256 of the value, hexadecimal
     REDACT = "redact"  # '***'
@@ -154,6 +164,7 @@ class CursorSpec(_Model):
     time_column: str | None = Field(default=None, description="column with the time of day beside a DATE cursor, e.g. hr_mod")
     lookback: Duration = Field(default=dt.timedelta(hours=2), description="read again what changed this long before the watermark")
     nulls: NullCursor = Field(default=NullCursor.ALWAYS, description="when rows without a cursor value are read: always, full_only")
+    on_missing: OnMissing = Field(default=OnMissing.FAIL, description="when a cursor column is gone from the source: fail, full")
 
 
 class PartitionGrain(StrEnum):
@@ -208,6 +219,21 @@ class DeleteSpec(_Model):
     purge_after: Duration | None = Field(default=None, description="tombstones older than that are removed from the current table")
 
 
+class QuarantineSpec(_Model):
+    """Bad rows a load may leave out: it fails above max_rows AND max_percent of the rows read, and above `limit` in any case."""
+
+    max_rows: int = Field(default=100, ge=0, le=10_000)
+    max_percent: float = Field(default=1, ge=0, le=100)
+
+    @property
+    def limit(self) -> int:
+        """A table of which more rows are bad needs its spec or its source corrected, not a longer list."""
+        return max(self.max_rows, 1000)
+
+    def exceeded(self, bad: int, read: int) -> bool:
+        return bad > self.limit or (bad > self.max_rows and 100 * bad > self.max_percent * read)
+
+
 class TableSpec(_Model):
     """One target table. Several targets may share one `source` through `filter`."""
 
@@ -234,6 +260,8 @@ class TableSpec(_Model):
     tags: dict[str, str] = Field(default_factory=dict, description="letters, digits, _ . - in keys and values, 63 at most")
     history: bool = Field(default=False, description="keep every version of a row in ods.<target>_history")
     deletes: DeleteSpec = DeleteSpec()
+    quarantine: QuarantineSpec = QuarantineSpec()
+    drift: DriftPolicy = Field(default=DriftPolicy.EVOLVE, description="when the source's schema changes: evolve, freeze")
     duplicate_keys_max: int = Field(default=10, ge=0, description="duplicates of a key in one extraction above which the load stops")
 
     @cached_property

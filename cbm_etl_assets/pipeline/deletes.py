@@ -7,6 +7,7 @@ and only a second look by key makes a deletion.
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,12 +26,18 @@ if TYPE_CHECKING:
 PROBE_BY_KEY = 20_000
 
 
-def confirmed_deletions(platform: Platform, spec: TableSpec, staging: StagingTable, read: int, verb: str | None) -> pa.Table | None:
+def confirmed_deletions(
+    platform: Platform, spec: TableSpec, staging: StagingTable, read: int, verb: str | None, kept: pa.Array | None = None
+) -> pa.Table | None:
     """Keys to tombstone after a complete read (a column `_key_hash`), None for none. `verb` None = a mass delete was approved.
+
+    `kept`: key hashes of rows that were read and could not be loaded; their last good version stays live.
 
     Raises: MassDeleteError with the approving command; nothing was changed then.
     """
     absent = platform.warehouse.absent(spec, staging)
+    if kept is not None and len(kept):
+        absent = replace(absent, keys=without(absent.keys, kept))
     if verb is not None:
         guard(spec, read=read, live=absent.live, candidates=absent.keys.num_rows, verb=verb)
     return confirm(platform, spec, absent) if absent.keys.num_rows else None

@@ -11,14 +11,17 @@ import datetime as dt
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from cbm_etl_assets.metadata.badrow import BadRow
 from cbm_etl_assets.metadata.manifest import Manifest, RawFile
 from cbm_etl_assets.metadata.spec import CursorPrecision, TableSpec
+from cbm_etl_assets.pipeline.isolate import join, read_around
 from cbm_etl_assets.pipeline.keys import hashes_in, source_keys, without
 from cbm_etl_assets.pipeline.plan import LoadPlan
 from cbm_etl_assets.pipeline.platform import Platform
+from cbm_etl_assets.pipeline.quarantine import key_hashes, keys_of, refuse_too_many, to_retry
 from cbm_etl_assets.pipeline.results import Mode
 from cbm_etl_assets.source.port import ExtractRequest, ExtractResult, Progress, ReadRange
-from cbm_etl_assets.transform.hashing import HASH_VERSION
+from cbm_etl_assets.transform.names import HASH_VERSION, KEY_HASH, hash_columns
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,26 +31,49 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Extracted:
-    """`gone`: keys read again by name and not found (a column `_key_hash`); None where nothing was."""
+    """`gone`: keys read again by name and not found (a column `_key_hash`); None where nothing was.
+
+    `bad`: rows for the quarantine; `unread` of them are in no raw file. `retried`: key hashes of the quarantine looked at again.
+    """
 
     manifest: Manifest
     cleaned: dict[str, int]
     gone: pa.Table | None = None
+    bad: tuple[BadRow, ...] = ()
+    unread: int = 0
+    retried: tuple[str, ...] = ()
+
+    @property
+    def read(self) -> int:
+        return self.manifest.rows + self.unread
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What one load has read so far."""
+
+    found: ExtractResult
+    unread: tuple[BadRow, ...] = ()
+    gone: pa.Table | None = None
+    retried: tuple[str, ...] = ()
 
 
 def extract(platform: Platform, spec: TableSpec, plan: LoadPlan, run_id: str, progress: Progress) -> Extracted:
-    """Read and publish. Raises: the typed errors of the source and of the lake; then nothing is published."""
+    """Read and publish. Raises: the typed errors of the source and of the lake, TooManyBadRowsError; then nothing is published."""
     started = platform.now()
     publication = platform.lake.begin(spec.name, plan.seq)
     try:
-        found = platform.source.extract(ExtractRequest(spec, plan.range, publication.work_dir), progress)
-        found, gone = _second_look(platform, spec, plan, found, publication.work_dir)
-        manifest = _manifest(platform, spec, plan, found, run_id, started)
+        folder = publication.work_dir
+        first = _first_look(platform, spec, plan, folder, progress)
+        look = _second_look(platform, spec, plan, first, folder)
+        bad = look.found.bad + look.unread
+        refuse_too_many(spec, bad, look.found.rows + len(look.unread))
+        manifest = _manifest(platform, spec, plan, look.found, run_id, started)
         publication.publish(manifest)
     except BaseException:
         publication.discard()
         raise
-    return Extracted(manifest, found.cleaned, gone)
+    return Extracted(manifest, look.found.cleaned, look.gone, bad, len(look.unread), look.retried)
 
 
 def recheck_since(platform: Platform, spec: TableSpec, plan: LoadPlan) -> dt.datetime | None:
@@ -58,26 +84,49 @@ def recheck_since(platform: Platform, spec: TableSpec, plan: LoadPlan) -> dt.dat
     return dt.datetime.combine(since.date(), dt.time()) if spec.cursor.precision is CursorPrecision.DATE else since
 
 
-def _second_look(
-    platform: Platform, spec: TableSpec, plan: LoadPlan, found: ExtractResult, folder: Path
-) -> tuple[ExtractResult, pa.Table | None]:
-    """A full load has read every row anyway."""
-    if plan.mode is Mode.FULL or not spec.primary_key or spec.cursor is None:
-        return found, None
-    wanted = platform.warehouse.recheck_keys(spec)
-    if wanted.num_rows:
-        wanted = without(wanted, hashes_in(folder, found.files))
-    if not wanted.num_rows:
-        return found, None
-    request = ExtractRequest(spec, ReadRange(), folder, keys=source_keys(spec, wanted), first_part=len(found.files))
-    again = platform.source.extract(request)
-    gone = without(wanted, hashes_in(folder, again.files)).select(["_key_hash"])
-    return _together(found, again), gone
+def _first_look(platform: Platform, spec: TableSpec, plan: LoadPlan, folder: Path, progress: Progress) -> _Look:
+    if plan.keys_only or plan.keys is not None:
+        columns = [{"name": c.name, "type": str(c.source_logical), "target": c.target_name} for c in spec.kept_columns]
+        nothing = _Look(ExtractResult((), 0, "", (), None, "", columns))
+        return nothing if plan.keys is None else _by_key(platform, spec, nothing, source_keys(spec, plan.keys), plan.keys, folder)
+    readout = read_around(platform.source, ExtractRequest(spec, plan.range, folder), progress)
+    return _Look(readout.found, readout.unread)
 
 
-def _together(first: ExtractResult, second: ExtractResult) -> ExtractResult:
-    cleaned = {c: first.cleaned.get(c, 0) + second.cleaned.get(c, 0) for c in first.cleaned.keys() | second.cleaned.keys()}
-    return replace(first, files=first.files + second.files, rows=first.rows + second.rows, cleaned=cleaned)
+def _second_look(platform: Platform, spec: TableSpec, plan: LoadPlan, look: _Look, folder: Path) -> _Look:
+    """Keys a dirty read may have shown, and keys in quarantine. A full load has read every row anyway, a sweep loads none."""
+    if plan.mode in (Mode.FULL, Mode.SWEEP) or not spec.primary_key:
+        return look
+    if plan.keys is not None:
+        return _by_key(platform, spec, look, source_keys(spec, plan.keys), plan.keys, folder)
+    if spec.cursor is not None:
+        wanted = platform.warehouse.recheck_keys(spec)
+        look = _by_key(platform, spec, look, source_keys(spec, wanted), wanted, folder)
+    entries = to_retry(platform, spec)
+    if entries:
+        keys = keys_of(spec, entries)
+        look = _by_key(platform, spec, look, keys.drop_columns([KEY_HASH]), keys, folder)
+    return replace(look, retried=tuple(entry.row.key_hash for entry in entries))
+
+
+def _by_key(platform: Platform, spec: TableSpec, look: _Look, keys: pa.Table, hashed: pa.Table, folder: Path) -> _Look:
+    """Read these keys, less those read already. `hashed` is `keys` with `_key_hash`, row by row."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not keys.num_rows:
+        return look
+    hashes = hashed.column(KEY_HASH).cast(pa.binary())
+    seen = pa.concat_arrays([hashes_in(folder, look.found.files), key_hashes(look.unread)])
+    is_new = pc.invert(pc.is_in(hashes, value_set=seen))
+    keys, wanted = keys.filter(is_new), hashed.filter(is_new).select([KEY_HASH])
+    if not keys.num_rows:
+        return look
+    request = ExtractRequest(spec, ReadRange(), folder, keys=keys, first_part=len(look.found.files))
+    again = read_around(platform.source, request)
+    gone = without(without(wanted, hashes_in(folder, again.found.files)), key_hashes(again.unread))
+    all_gone = gone if look.gone is None else pa.concat_tables([look.gone, gone])
+    return replace(look, found=join(look.found, again.found), unread=look.unread + again.unread, gone=all_gone)
 
 
 def _manifest(platform: Platform, spec: TableSpec, plan: LoadPlan, found: ExtractResult, run_id: str, started: dt.datetime) -> Manifest:
@@ -86,5 +135,5 @@ def _manifest(platform: Platform, spec: TableSpec, plan: LoadPlan, found: Extrac
         table=spec.name, seq=plan.seq, run_id=run_id, mode=plan.mode.value, partitions=plan.partitions, t0=plan.t0,
         started_at_utc=started, ended_at_utc=platform.now(), rows=found.rows, bytes=sum(f.bytes for f in files), files=files,
         columns=found.columns, query=found.query, parameters=list(found.parameters), high_water=found.high_water,
-        hash_version=HASH_VERSION, hash_columns=platform.transform(spec).hash_columns, reader=found.reader,
+        hash_version=HASH_VERSION, hash_columns=hash_columns(spec), reader=found.reader,
     )  # fmt: skip

@@ -8,18 +8,25 @@ from typing import TYPE_CHECKING
 
 from cbm_etl_assets.metadata.manifest import RawFile
 from cbm_etl_assets.metadata.spec import TableSpec
-from cbm_etl_assets.transform.rows import KEY_HASH
+from cbm_etl_assets.transform.names import KEY_HASH
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def key_spec(spec: TableSpec) -> TableSpec:
-    """The same table, its key columns only: for sweeps and probes. The key hash is the same by construction."""
+def key_spec(spec: TableSpec, *, with_cursor: bool = False) -> TableSpec:
+    """The same table, its key columns only: for sweeps and probes. The key hash is the same by construction.
+
+    `with_cursor` keeps the cursor and its columns too, for the keys of a range.
+    """
     keys = {key.lower() for key in spec.primary_key}
+    cursor = spec.cursor.model_copy(update={"time_column": None}) if spec.cursor and with_cursor else None
+    keys |= {name.lower() for name in cursor.columns} if cursor else set()
     columns = [c.model_dump() for c in spec.columns if c.name.lower() in keys]
     split = spec.split.model_dump() if spec.split and spec.split.column.lower() in keys else None
-    fields = spec.model_dump(exclude={"columns"}) | {"cursor": None, "partition": None, "split": split, "history": False}
+    fields = spec.model_dump(exclude={"columns"}) | {
+        "cursor": cursor and cursor.model_dump(), "partition": None, "split": split, "history": False,
+    }  # fmt: skip
     # Validated anew: model_copy would carry the cached column lists of the whole spec along.
     return TableSpec.model_validate(fields | {"columns": columns})
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from cbm_etl_assets.errors import ConfigurationError
 from cbm_etl_assets.metadata.partitions import bounds
@@ -12,10 +13,13 @@ from cbm_etl_assets.pipeline.results import LoadOptions, Mode
 from cbm_etl_assets.source.port import ReadRange
 from cbm_etl_assets.warehouse.port import TableState
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 
 @dataclass(frozen=True)
 class LoadPlan:
-    """`t0` is the source's clock, naive, read before the first row."""
+    """`t0` is the source's clock, naive, read before the first row. `keys_only`: only keys named elsewhere are read, no range."""
 
     mode: Mode
     range: ReadRange
@@ -24,6 +28,8 @@ class LoadPlan:
     t0: dt.datetime
     partitions: tuple[str, ...] = ()
     watermark_before: dt.datetime | None = None
+    keys: pa.Table | None = field(default=None, repr=False, compare=False)
+    keys_only: bool = False
 
     def watermark_now(self, high_water: dt.datetime | None) -> dt.datetime | None:
         """Where the table stands once this load is applied: it only moves forwards."""
@@ -32,17 +38,17 @@ class LoadPlan:
 
     def watermark_after(self, high_water: dt.datetime | None) -> dt.datetime | None:
         """The watermark this load may set: capped at t0, so a row stamped 2999 cannot starve the others; None = leave it."""
-        if self.mode in (Mode.PARTITION, Mode.SWEEP) or high_water is None:
+        if self.mode in (Mode.PARTITION, Mode.SWEEP, Mode.REPAIR) or high_water is None:
             return None
         return min(high_water, self.t0)
 
 
 def effective_mode(spec: TableSpec, options: LoadOptions, state: TableState) -> Mode:
     """partition when partitions are given; full without a cursor or before the first full load; else as asked."""
-    if options.mode is Mode.PARTITION or (options.mode is Mode.AUTO and options.partitions):
+    if options.replay or options.mode is Mode.PARTITION or (options.mode is Mode.AUTO and options.partitions):
         return Mode.PARTITION
-    if options.mode is Mode.SWEEP:
-        return Mode.SWEEP
+    if options.mode in (Mode.SWEEP, Mode.REPAIR):
+        return options.mode
     if options.mode is Mode.FULL or spec.cursor is None or not spec.primary_key or not state.last_full_seq or state.watermark is None:
         return Mode.FULL
     return Mode.INCREMENTAL
@@ -52,13 +58,33 @@ def plan_load(spec: TableSpec, options: LoadOptions, state: TableState, t0: dt.d
     """Raises: ConfigurationError when partitions are asked of a table that has none, or a partition load names none."""
     mode = effective_mode(spec, options, state)
     seq, token = state.last_issued_seq, state.fencing_token
+    if options.replay:
+        _refuse_replay(spec)
+        return LoadPlan(mode, ReadRange(), seq, token, t0, watermark_before=state.watermark, keys_only=True)
     if mode is Mode.PARTITION:
         return LoadPlan(mode, _partition_range(spec, options.partitions), seq, token, t0, options.partitions, state.watermark)
+    if mode is Mode.REPAIR:
+        _refuse_repair(spec, options)
+        return LoadPlan(mode, ReadRange(), seq, token, t0, watermark_before=state.watermark, keys_only=True, keys=options.keys)
     if mode is Mode.SWEEP:
         _refuse_sweep(spec, state)
     if mode in (Mode.FULL, Mode.SWEEP):
         return LoadPlan(mode, ReadRange(), seq, token, t0, watermark_before=state.watermark)
     return LoadPlan(mode, _incremental_range(spec, state), seq, token, t0, watermark_before=state.watermark)
+
+
+def _refuse_repair(spec: TableSpec, options: LoadOptions) -> None:
+    if not spec.primary_key:
+        raise ConfigurationError(f"Table '{spec.name}' has no key to repair by.", remedy=f"cbm-etl run {spec.name} --mode full")
+    if options.keys is None or not options.keys.num_rows:
+        raise ConfigurationError(f"Table '{spec.name}': a repair needs at least one key.", remedy=f"cbm-etl repair {spec.name} finds them")
+
+
+def _refuse_replay(spec: TableSpec) -> None:
+    if not spec.primary_key:
+        raise ConfigurationError(
+            f"Table '{spec.name}' has no key to replay by.", remedy=f"cbm-etl run {spec.name} --mode full loads what is good now"
+        )
 
 
 def _refuse_sweep(spec: TableSpec, state: TableState) -> None:

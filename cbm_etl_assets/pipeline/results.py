@@ -6,8 +6,12 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from cbm_etl_assets.warehouse.port import Outcome
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Mode(StrEnum):
@@ -15,6 +19,7 @@ class Mode(StrEnum):
     FULL = "full"
     INCREMENTAL = "incremental"
     PARTITION = "partition"
+    REPAIR = "repair"  # named keys: upsert what the source has, tombstone what it has no more
     SWEEP = "sweep"  # keys only: finds deletes in tables too large for a daily full load
 
 
@@ -27,12 +32,20 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """`partitions` are keys of metadata.partitions, adjacent. `run_id` is a UUID string; empty = one is made."""
+    """`partitions` are keys of metadata.partitions, adjacent. `run_id` is a UUID string; empty = one is made.
+
+    Mode repair: `keys` (the key's target columns and `_key_hash`); `force` compares with the values ODS holds, not with the
+    row hash stored beside them, and takes rows out that ODS filed under a key not theirs (`misfiled`).
+    """
 
     mode: Mode = Mode.AUTO
     partitions: tuple[str, ...] = ()
     run_id: str = ""
     allow_mass_delete: bool = False
+    replay: bool = False
+    keys: pa.Table | None = field(default=None, repr=False, compare=False)
+    force: bool = False
+    misfiled: pa.Table | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

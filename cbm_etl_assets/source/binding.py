@@ -9,7 +9,7 @@ Arrow, which refuses what does not fit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from cbm_etl_assets.errors import ConversionError, SourceSchemaError
 from cbm_etl_assets.metadata.spec import ColumnSpec, TableSpec
 from cbm_etl_assets.metadata.types import Kind
+from cbm_etl_assets.transform.bad_rows import RowError
 
 # OpenEdge writes `2024-01-01 00:00:00.000 + 02:00`; Arrow reads `2024-01-01 00:00:00.000+0200`.
 _LOOSE_OFFSET = r"^\s*(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}:\d{2}(?:\.\d+)?)\s*([+-])\s*(\d{2}):?(\d{2})?\s*$"
@@ -97,6 +98,45 @@ class RawCaster:
         columns = self.spec.kept_columns
         arrays = [self._column(c, values) for c, values in zip(columns, batch.columns, strict=True)]
         return pa.RecordBatch.from_arrays(arrays, schema=raw_schema(self.spec))
+
+    def cast_rows(self, batch: pa.RecordBatch, limit: int) -> tuple[pa.RecordBatch, dict[int, RowError]]:
+        """The way for a batch that `cast` refused: what does not fit is NULL and named, by row.
+
+        Raises: ConversionError when more than `limit` values do not fit.
+        """
+        arrays, found = [], dict[int, RowError]()
+        for column, values in zip(self.spec.kept_columns, batch.columns, strict=True):
+            wanted = raw_type(column)
+            wrong: list[int] = []
+            for row in self._misfits(values, wanted) if values.type != wanted else ():
+                if len(wrong) >= limit:
+                    raise self._explain(column, values, wanted, pa.ArrowInvalid(f"more than {limit} values do not fit"))
+                wrong.append(row)
+            if wrong:
+                text = pc.cast(values, pa.string())
+                found = {row: self._error(column, text[row].as_py()) for row in wrong} | found
+                marks = pc.is_in(pa.array(range(len(values))), value_set=pa.array(wrong))
+                values = pc.if_else(marks, None, values)
+            arrays.append(values if values.type == wanted else self._cast(values, wanted))
+        return pa.RecordBatch.from_arrays(arrays, schema=raw_schema(self.spec)), found
+
+    def _error(self, column: ColumnSpec, value: str) -> RowError:
+        shown = "(hidden: the column is masked)" if column.mask else repr(value)[:_SHOWN_CHARS]
+        return RowError(
+            column.name, ConversionError.__name__, f"column '{column.name}': value {shown} does not fit {column.source_logical}", value
+        )
+
+    def _misfits(self, values: pa.Array, wanted: pa.DataType, offset: int = 0) -> Iterator[int]:
+        """Rows that do not cast, by halving: about 2 log2(n) casts for each."""
+        try:
+            self._cast(values, wanted)
+        except pa.ArrowException:  # one of these rows, at least
+            if len(values) == 1:
+                yield offset
+                return
+            half = len(values) // 2
+            yield from self._misfits(values[:half], wanted, offset)
+            yield from self._misfits(values[half:], wanted, offset + half)
 
     def _column(self, column: ColumnSpec, values: pa.Array) -> pa.Array:
         wanted = raw_type(column)

@@ -20,14 +20,17 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cbm_etl_assets.errors import TextTooLongError
+from cbm_etl_assets.errors import ConversionError, TextTooLongError
+from cbm_etl_assets.metadata.badrow import BadRow
 from cbm_etl_assets.metadata.manifest import RawFile
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.reliability.files import fsync_dir
 from cbm_etl_assets.source import readers
 from cbm_etl_assets.source.binding import RawCaster, raw_schema
 from cbm_etl_assets.source.raw_writer import RawWriter
-from cbm_etl_assets.transform.rows import HASHDIFF, KEY_HASH, RowTransform
+from cbm_etl_assets.transform.bad_rows import RowError, hash_rows
+from cbm_etl_assets.transform.names import HASHDIFF, KEY_HASH
+from cbm_etl_assets.transform.rows import RowTransform
 
 PENDING = 2
 
@@ -51,6 +54,7 @@ class Extracted:
     reader: str
     cap: int
     cleaned: dict[str, int]
+    bad: tuple[BadRow, ...] = ()
 
 
 def file_schema(spec: TableSpec) -> pa.Schema:
@@ -81,6 +85,8 @@ class _Pass:
         self.caster = RawCaster(self.spec, job.read.profile.aware_is_utc)
         self.high_water = HighWater(self.spec, ZoneInfo(job.zone))
         self.rows_read = 0
+        self.bad: list[BadRow] = []
+        self.bad_limit = self.spec.quarantine.limit
 
     def run(self) -> Extracted:
         path = self.job.out_dir / f"part-{self.job.part:05d}.parquet"
@@ -89,7 +95,7 @@ class _Pass:
             file = writer.finish()
         fsync_dir(self.job.out_dir)
         reader = "pyodbc" if self.cap == readers.UNBOUND else "arrow-odbc"
-        return Extracted(file, self.high_water.value, reader, self.cap, dict(self.transform.cleaned))
+        return Extracted(file, self.high_water.value, reader, self.cap, dict(self.transform.cleaned), tuple(self.bad))
 
     def _stream(self, writer: RawWriter) -> None:
         pending: deque[Future[None]] = deque()
@@ -106,10 +112,23 @@ class _Pass:
                 self.progress(self.rows_read, writer.bytes)
 
     def _hash(self, bound: pa.RecordBatch) -> pa.RecordBatch:
-        batch = self.caster.cast(bound)
+        known: dict[int, RowError] = {}
+        try:
+            batch = self.caster.cast(bound)
+        except ConversionError:  # row by row: the others are loaded all the same
+            batch, known = self.caster.cast_rows(bound, self.bad_limit)
         self.high_water.see(batch)
-        key, diff = self.transform.hashes(batch)
-        return pa.RecordBatch.from_arrays([*batch.columns, key, diff], schema=file_schema(self.spec))
+        hashed = hash_rows(self.transform, batch, known)
+        self._keep_bad(hashed.bad)
+        return pa.RecordBatch.from_arrays([*batch.columns, hashed.key, hashed.diff], schema=file_schema(self.spec))
+
+    def _keep_bad(self, rows: tuple[BadRow, ...]) -> None:
+        self.bad += rows
+        if len(self.bad) > self.bad_limit:
+            raise ConversionError(
+                f"Table '{self.spec.name}': more than {self.bad_limit} rows cannot be loaded; the first: {self.bad[0].message}.",
+                remedy="correct the column's type or the key in the spec (cbm-etl tables sync), or raise quarantine.max_rows",
+            )
 
     @staticmethod
     def _write(writer: RawWriter, hashed: Future[pa.RecordBatch]) -> None:

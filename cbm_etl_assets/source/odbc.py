@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from cbm_etl_assets.errors import SettingsError, SourceError
+from cbm_etl_assets.metadata.badrow import BadRow
 from cbm_etl_assets.metadata.catalogue import SourceTable
 from cbm_etl_assets.metadata.manifest import RawFile
+from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.settings import Settings
 from cbm_etl_assets.source import dialects, messages, odbc_catalogue, openedge_catalogue, requests
 from cbm_etl_assets.source.caps import CapMemory
@@ -26,7 +28,8 @@ from cbm_etl_assets.source.key_query import build_key_selects
 from cbm_etl_assets.source.messages import Message
 from cbm_etl_assets.source.pool import Watch, WorkerPool
 from cbm_etl_assets.source.port import ExtractRequest, ExtractResult, Progress
-from cbm_etl_assets.source.query import SelectQuery, SplitRange, build_bounds, build_select, split_ranges
+from cbm_etl_assets.source.query import SelectQuery, SplitRange, build_bounds, build_select, ordered, split_ranges
+from cbm_etl_assets.source.shapes import ShapeMemory
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -71,6 +74,7 @@ class OdbcSource:
         self._pool = pool or WorkerPool()
         self._owns_pool = pool is None
         self._caps = CapMemory(settings.home / "run" / "text-caps")
+        self._shapes = ShapeMemory(settings.home / "run" / "shapes")
 
     def warm(self, count: int = 1) -> None:
         """Start reader processes in the background: their 0.7 s of imports pass while the caller reads specs."""
@@ -104,6 +108,15 @@ class OdbcSource:
         if self._dialect.catalogue == "openedge":
             return openedge_catalogue.describe_table(self.query, schema, table)
         return odbc_catalogue.parse_table(self._describe(schema, table))
+
+    def declared(self, spec: TableSpec) -> SourceTable | None:
+        if self._dialect.catalogue == "openedge":
+            # One statement over _Field: 30 ms on the twin, where the whole catalogue of a table takes 110.
+            return openedge_catalogue.describe_columns(self.query, spec.source_schema, spec.table)
+        # ODBC's catalogue functions take 1 s for 426 columns through psqlODBC: asked only when the shape of an empty result
+        # (one round trip) is another than the last time, or when the spec names columns it does not have.
+        sql = f"SELECT * FROM {self._dialect.table(spec.source_schema, spec.table)} WHERE 1 = 0"  # noqa: S608  quoted identifiers
+        return self._shapes.table(spec, self.query(sql).schema, lambda: self.catalogue(spec.source_schema, spec.table))
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
         return self._small(sql, parameters, "UTC")
@@ -143,6 +156,10 @@ class OdbcSource:
         if request.keys is not None:
             return build_key_selects(spec, self._dialect, request.keys)
         zone = self._settings.timezone
+        if request.key_range is not None or request.order_by:
+            given = request.key_range
+            part = SplitRange(given.column, given.lower, given.upper) if given else None
+            return [ordered(build_select(spec, request.range, self._dialect, part, zone), spec, request.order_by, self._dialect)]
         return [build_select(spec, request.range, self._dialect, split, zone) for split in self._splits(request)]
 
     def _splits(self, request: ExtractRequest) -> Sequence[SplitRange | None]:
@@ -183,6 +200,7 @@ class OdbcSource:
                 for c in request.spec.kept_columns
             ],
             cleaned=cleaned,
+            bad=tuple(BadRow(**row) for part in parts for row in part.answer["bad"]),
         )
 
     def _small(self, sql: str, parameters: Sequence[object], session_zone: str) -> pa.Table:

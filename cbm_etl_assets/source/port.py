@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from cbm_etl_assets.metadata.badrow import BadRow
 from cbm_etl_assets.metadata.catalogue import SourceTable
 from cbm_etl_assets.metadata.manifest import RawFile
 from cbm_etl_assets.metadata.spec import TableSpec
@@ -33,10 +34,20 @@ class ReadRange:
 
 
 @dataclass(frozen=True)
+class KeyRange:
+    """[lower, upper) of one column, None = open; rows with NULL there go with the part that is open below."""
+
+    column: str
+    lower: str | None = None
+    upper: str | None = None
+
+
+@dataclass(frozen=True)
 class ExtractRequest:
     """One extraction into `out_dir` (a local folder that exists; it holds nothing numbered `first_part` or above).
 
     `keys`, where given, replaces the range: exactly the rows with these keys (columns: the key's source names).
+    `key_range` narrows the range to a part of the table. `order_by` (a column) asks for the source's order, in one part.
     """
 
     spec: TableSpec
@@ -44,11 +55,16 @@ class ExtractRequest:
     out_dir: Path
     keys: pa.Table | None = None
     first_part: int = 0
+    key_range: KeyRange | None = None
+    order_by: str = ""
 
 
 @dataclass(frozen=True)
 class ExtractResult:
-    """What the reader process wrote. `cleaned` counts values changed by declared cleaning, per target column."""
+    """What the reader process wrote. `cleaned` counts values changed by declared cleaning, per target column.
+
+    `bad`: rows that cannot be loaded. They are in the files with a NULL `_hashdiff`, and count in `rows`.
+    """
 
     files: tuple[RawFile, ...]
     rows: int
@@ -58,6 +74,7 @@ class ExtractResult:
     reader: str
     columns: list[dict[str, str]]
     cleaned: dict[str, int] = field(default_factory=dict)
+    bad: tuple[BadRow, ...] = ()
 
 
 Progress = Callable[[int, int], None]  # rows and bytes so far
@@ -72,6 +89,13 @@ class Source(Protocol):
 
     def catalogue(self, schema: str, table: str) -> SourceTable:
         """Raises: SourceSchemaError when the table is not there, naming the known ones."""
+        ...
+
+    def declared(self, spec: TableSpec) -> SourceTable | None:
+        """The table's columns as the source declares them now; None where a cheap look says that nothing changed.
+
+        Asked before every load: one round trip. Raises: SourceSchemaError when the table is not there.
+        """
         ...
 
     def extract(self, request: ExtractRequest, progress: Progress | None = None) -> ExtractResult:

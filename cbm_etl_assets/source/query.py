@@ -55,6 +55,11 @@ def build_select(
     return SelectQuery(text, tuple(v for p in parts for v in p.parameters))
 
 
+def ordered(query: SelectQuery, spec: TableSpec, column: str, dialect: SourceDialect) -> SelectQuery:
+    """The same rows in the source's own order of a column; empty = as they come."""
+    return SelectQuery(f"{query.sql} ORDER BY {dialect.identifier(spec.column(column).name)}", query.parameters) if column else query
+
+
 def build_bounds(spec: TableSpec, column: str, dialect: SourceDialect) -> SelectQuery:
     """Smallest and greatest value of a column: both ends of an index, no scan."""
     name = dialect.identifier(spec.column(column).name)

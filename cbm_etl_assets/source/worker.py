@@ -14,6 +14,7 @@ import queue
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any, BinaryIO
 
 from cbm_etl_assets.errors import CbmError, SourceError
@@ -103,7 +104,7 @@ def _extract(request: messages.Message, emit: Emit) -> messages.Message:
     done = extract(extract_job(request), lambda rows, size: emit({"event": "progress", "rows": rows, "bytes": size}))
     return {
         "event": "done", "file": done.file.model_dump(), "high_water": done.high_water and done.high_water.isoformat(),
-        "reader": done.reader, "cap": done.cap, "cleaned": done.cleaned,
+        "reader": done.reader, "cap": done.cap, "cleaned": done.cleaned, "bad": [asdict(row) for row in done.bad],
     }  # fmt: skip
 
 

@@ -31,6 +31,12 @@ def polars_type(logical: LogicalType) -> pl.DataType:
     return plain[logical.kind]
 
 
+def misfit_elements(text: pl.Series, extent: int) -> pl.Series:
+    """Per row: whether the array holds another number of elements than `extent`. A NULL array does not."""
+    lengths = text.str.replace_many(_ESCAPED, _MARKED).str.split(";").list.len()
+    return ((lengths != extent) & text.is_not_null()).fill_null(False)
+
+
 def split_elements(text: pl.Series, extent: int) -> list[pl.Series]:
     """An array column as OpenEdge SQL delivers it ('a;b;?') -> `extent` text series; a NULL array is all NULL.
 
@@ -64,19 +70,25 @@ def clean(values: pl.Series, rule: Clean) -> tuple[pl.Series, int]:
 
 def to_type(values: pl.Series, logical: LogicalType) -> pl.Series:
     """Exact conversion to the ODS-bound type. Raises: ConversionError naming column, count and the first bad value's shape."""
-    wanted = polars_type(logical)
-    if values.dtype == wanted:
-        return values
-    out = _from_text(values, logical) if values.dtype == pl.String else values.cast(wanted, strict=False)
-    bad = out.is_null() & values.is_not_null()
-    if not bad.any() and values.dtype != pl.String:
-        bad = ~(out.cast(values.dtype, strict=False).eq_missing(values)) if _may_lose(values.dtype, wanted) else bad
+    out, bad = try_type(values, logical)
     if bad.any():
         raise ConversionError(
             f"Column '{values.name}': {bad.sum()} values do not fit the declared type {logical} (delivered as {values.dtype}).",
             remedy="widen or change `type:` of the column in its spec",
         )
     return out
+
+
+def try_type(values: pl.Series, logical: LogicalType) -> tuple[pl.Series, pl.Series]:
+    """(values in the ODS-bound type, per value whether it does not fit); what does not fit is NULL or no longer exact."""
+    wanted = polars_type(logical)
+    if values.dtype == wanted:
+        return values, pl.repeat(False, len(values), eager=True)
+    out = _from_text(values, logical) if values.dtype == pl.String else values.cast(wanted, strict=False)
+    bad = out.is_null() & values.is_not_null()
+    if values.dtype != pl.String and _may_lose(values.dtype, wanted):
+        bad = bad | ~out.cast(values.dtype, strict=False).eq_missing(values)
+    return out, bad
 
 
 def _may_lose(delivered: pl.DataType, wanted: pl.DataType) -> bool:

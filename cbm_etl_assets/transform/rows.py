@@ -17,12 +17,10 @@ from cbm_etl_assets.errors import NullKeyError
 from cbm_etl_assets.metadata.spec import ColumnSpec, TableSpec
 from cbm_etl_assets.transform import convert
 from cbm_etl_assets.transform.hashing import comparable_text, row_hash
+from cbm_etl_assets.transform.names import HASHDIFF, KEY_HASH, hash_columns, is_rename_only
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-KEY_HASH = "_key_hash"
-HASHDIFF = "_hashdiff"
 
 
 class RowTransform:
@@ -35,16 +33,11 @@ class RowTransform:
 
     @cached_property
     def is_rename_only(self) -> bool:
-        """True when raw and ODS-bound values are the same bytes under (perhaps) other names."""
-        return not any(
-            (c.extent and c.explode) or c.clean or c.mask or str(c.source_logical) != str(c.logical) for c in self.spec.kept_columns
-        )
+        return is_rename_only(self.spec)
 
     @cached_property
     def hash_columns(self) -> tuple[str, ...]:
-        """Non-key target columns in hash order; every column where the table has no key."""
-        keys = set(self.spec.key_targets)
-        return tuple(sorted(name for name, _ in self.spec.target_columns if name not in keys))
+        return hash_columns(self.spec)
 
     def columns(self, batch: pa.RecordBatch | pa.Table) -> pl.DataFrame:
         """Raw columns under source names -> ODS-bound columns under target names, in spec order.
@@ -77,6 +70,15 @@ class RowTransform:
         out = frame.select(key, diff)
         fixed = pa.binary(32)
         return tuple(out.get_column(c).to_arrow().cast(pa.binary()).cast(fixed) for c in (KEY_HASH, HASHDIFF))
+
+    def key_hashes(self, batch: pa.RecordBatch | pa.Table) -> pa.Array:
+        """`_key_hash` alone, from the key columns alone. Raises: ConversionError."""
+        import pyarrow as pa
+
+        frame = pl.DataFrame(pl.from_arrow(batch.select([c.name for c in self._keys])))
+        series = [s for c in self._keys for s in self._column(c, frame.get_column(c.name))]
+        hashed = pl.DataFrame(series).select(row_hash(self._key_expressions()).alias(KEY_HASH)).get_column(KEY_HASH)
+        return hashed.to_arrow().cast(pa.binary()).cast(pa.binary(32))
 
     def _key_expressions(self) -> Sequence[pl.Expr]:
         return [comparable_text(c.target_name) if self._compares_loosely(c) else pl.col(c.target_name) for c in self._keys]

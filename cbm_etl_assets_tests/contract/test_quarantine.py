@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cbm_etl_assets.control.port import BadRow
+from cbm_etl_assets.metadata.badrow import BadRow
 from cbm_etl_assets_tests.control_fixture import START, ControlKit, control, control_postgres
 
 __all__ = ["control", "control_postgres"]
