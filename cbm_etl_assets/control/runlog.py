@@ -17,6 +17,7 @@ from cbm_etl_assets.reliability.process import is_dead, owner_process, process_o
 OUTCOMES = (
     "read", "inserted", "updated", "unchanged", "superseded", "resurrected", "deduplicated", "quarantined", "filtered", "deleted",
 )  # fmt: skip
+NOT_FRESH = ("partition", "sweep", "repair")  # loads of some rows or of keys: they make no table fresh
 STATUSES = ("success", "failed", "busy", "skipped")
 # For a caller that logs before it locks: a run waits 30 s for its table's lock by default and holds it afterwards. One that
 # is older than this and holds nothing has lost its process, here (pid used again) or on a host whose processes are unseen.
@@ -74,7 +75,7 @@ def end_log(database: Database, log_id: int, end: LogEnd) -> None:
         if not found:
             raise ControlError(f"No log row {log_id} in etl.ETL_Log.", remedy="was the control database replaced during the load?")
         session.execute(statement("log_end"), _end_values(log_id, end, found[0]))
-    if end.status == "success" and (end.mode or found[0]["Mode"]) != "partition":
+    if end.status == "success" and (end.mode or found[0]["Mode"]) not in NOT_FRESH:
         # In config.db on SQLite, so in a transaction of its own.
         with database.transaction() as session:
             session.execute(statement("last_success"), {"table_name": found[0]["TableName"], "ended": end.ended_at_utc})

@@ -6,7 +6,7 @@ Dialects live in `warehouse.dialects` and are reached through `warehouse.registr
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -54,7 +54,9 @@ class ApplyRequest:
 
     `deletions` holds a column `_key_hash`: keys confirmed gone from the source, to be tombstoned. Mode `sweep` stages keys
     only: nothing is merged, only deletions count. Keys delivered with a cursor >= `recheck_since` are remembered: a dirty
-    read may have shown them, so the next load reads them again by key.
+    read may have shown them, so the next load reads them again by key. `force`: compare with the values ODS holds, not with the
+    stored hash beside them, after taking out rows filed under a key that is not theirs (`misfiled`: target columns of the key,
+    `_key_hash` as stored) and repeats of a key.
     """
 
     spec: TableSpec
@@ -69,6 +71,8 @@ class ApplyRequest:
     hash_columns: tuple[str, ...] = ()
     deletions: pa.Table | None = None
     recheck_since: dt.datetime | None = None
+    force: bool = False
+    misfiled: pa.Table | None = None
 
 
 @dataclass(frozen=True)
@@ -154,5 +158,9 @@ class Warehouse(Protocol):
         ...
 
     def arrow(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table: ...
+
+    def batches(self, sql: str, batch_rows: int) -> Iterator[pa.RecordBatch]:
+        """The rows of one read-only statement, `batch_rows` at a time: one snapshot, bounded memory. Close it when you stop early."""
+        ...
 
     def close(self) -> None: ...

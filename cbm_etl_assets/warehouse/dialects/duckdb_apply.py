@@ -7,6 +7,7 @@ a full rewrite of 2 M rows with an index (measured, see docs/decisions).
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cbm_etl_assets.errors import AccountingError, DuplicateKeyError, LostLockError, WarehouseError
@@ -64,6 +65,8 @@ class DuckDbApply:
 
     def _merge(self, read: int, state: TableState) -> Outcome:
         deduplicated = self._deduplicate()
+        if self.request.force:
+            self._take_out_misplaced()
         history = DuckDbHistory(self) if self.request.spec.history else None
         if history:
             history.prepare()
@@ -80,22 +83,40 @@ class DuckDbApply:
         counts["unchanged"] = counts.get("unchanged", 0) + counts.pop("refreshed", 0)
         return Outcome(read=read, deduplicated=deduplicated, deleted=self._tombstone(history), **counts)
 
+    def _take_out_misplaced(self) -> None:
+        """Rows no merge would ever meet: filed under another row's key, or standing beside the one row of their key."""
+        spec = self.request.spec
+        if self.request.misfiled is not None and self.request.misfiled.num_rows:
+            same = " AND ".join(f"m.{q} IS NOT DISTINCT FROM o.{q}" for q in map(self.statements.quote, spec.key_targets))
+            self.connection.register("_cbm_misfiled", self.request.misfiled)
+            try:
+                misfiled = self.statements.ident("_cbm_misfiled")
+                self.execute("ods/remove_misfiled", target=self.target, misfiled=misfiled, same=Fragment(same))
+            finally:
+                self.connection.unregister("_cbm_misfiled")
+        self.execute("ods/remove_repeated", target=self.target)
+
     def _classify(self, state: TableState) -> dict[str, int]:
         """Outcome -> rows. Where the hash was taken over other columns, or by another version, values decide."""
         respelled = self._respelled()
         differs, refreshed = Fragment(f"(o._hashdiff <> s._hashdiff{respelled})"), Fragment("")
+        if self.request.force:
+            differs = Fragment(f"(o._hashdiff <> s._hashdiff{respelled} OR {self._values_differ(self.request.hash_columns)})")
         known = set(state.hash_columns)
         other_version = self.number("ods/other_version", {"hash_version": self.request.hash_version}, target=self.target)
-        if (known and known != set(self.request.hash_columns)) or other_version:
+        if not self.request.force and ((known and known != set(self.request.hash_columns)) or other_version):
             common = [c for c in self.request.hash_columns if not known or c in known]
-            values = " OR ".join(f"o.{self.statements.quote(c)} IS DISTINCT FROM s.{self.statements.quote(c)}" for c in common) or "FALSE"
-            differs = Fragment(f"(({values}){respelled})")
+            differs = Fragment(f"({self._values_differ(common)}{respelled})")
             refreshed = Fragment("WHEN o._hashdiff <> s._hashdiff OR o._hash_version <> $hash_version THEN 'refreshed'")
         parameters: dict[str, object] = {"seq": self.request.seq}
         if str(refreshed):
             parameters["hash_version"] = self.request.hash_version
         self.execute("ods/classify", parameters, target=self.target, staging=self.staging, differs=differs, refreshed=refreshed)
         return {str(outcome): int(str(rows)) for outcome, rows in self.rows("ods/outcomes")}
+
+    def _values_differ(self, names: Sequence[str]) -> str:
+        quoted = map(self.statements.quote, names)
+        return "(" + (" OR ".join(f"o.{name} IS DISTINCT FROM s.{name}" for name in quoted) or "FALSE") + ")"
 
     def _deduplicate(self) -> int:
         over, keys_over = (int(str(n)) for n in self.rows("ods/duplicates", staging=self.staging)[0])
@@ -158,7 +179,7 @@ class DuckDbApply:
     def _remember(self) -> None:
         """The keys to look at again replace those of the load before, which this load has looked at."""
         r, spec = self.request, self.request.spec
-        if not spec.cursor or not spec.primary_key or r.mode == "sweep":
+        if not spec.cursor or not spec.primary_key or r.mode in ("sweep", "repair"):
             return
         recheck = self.statements.ident("stg", f"_cbm_recheck__{spec.name}")
         keys = self.statements.columns([c for c in spec.target_columns if c[0] in spec.key_targets])
