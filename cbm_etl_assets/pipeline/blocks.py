@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cbm_etl_assets.metadata.spec import ColumnSpec, TableSpec
+from cbm_etl_assets.pipeline.isolate import read_around
 from cbm_etl_assets.pipeline.platform import Platform
+from cbm_etl_assets.reliability.retry import RetryPolicy, call_with_retry
 from cbm_etl_assets.source.port import ExtractRequest, ReadRange
 
 if TYPE_CHECKING:
@@ -24,13 +26,16 @@ BLOCK_CELLS = 20_000_000
 
 
 @contextmanager
-def fresh_extraction(platform: Platform, spec: TableSpec) -> Iterator[list[Path]]:
-    """The table as the source holds it now, in temporary Parquet files. Raises: as Source.extract."""
+def fresh_extraction(platform: Platform, spec: TableSpec, keys: pa.Table | None = None) -> Iterator[list[Path]]:
+    """The table (or its rows of these keys) as the source holds it now, in temporary Parquet files. Raises: as Source.extract."""
     scratch = platform.settings.home / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f"read-{spec.name}-", dir=scratch) as folder:
-        result = platform.source.extract(ExtractRequest(spec, ReadRange(), Path(folder)))
-        yield [Path(folder) / file.name for file in result.files]
+        request = ExtractRequest(spec, ReadRange(), Path(folder), keys=keys)
+        source = platform.settings.source
+        policy = RetryPolicy(retries=source.retries, base_seconds=source.retry_delay_seconds)
+        result = call_with_retry(lambda: read_around(platform.source, request), policy, clockwork=platform.clockwork)
+        yield [Path(folder) / file.name for file in result.found.files]
 
 
 def column_blocks(columns: Sequence[ColumnSpec], rows: int, cells: int | None = None) -> list[tuple[ColumnSpec, ...]]:
