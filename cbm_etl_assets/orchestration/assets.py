@@ -54,7 +54,7 @@ def table_assets(spec: TableSpec, blueprint: Blueprint) -> dg.AssetsDefinition:
 
 
 def _asset_spec(spec: TableSpec, layer: str, blueprint: Blueprint) -> dg.AssetSpec:
-    storage = {"raw": {blueprint.source_kind, "parquet"}}.get(layer, {blueprint.warehouse_kind})
+    storage = {blueprint.source_kind, "parquet"} if layer == "raw" else {blueprint.warehouse_kind, layer}
     title = spec.description or f"{spec.source_schema}.{spec.table}"
     return dg.AssetSpec(
         key=names.asset_key(layer, spec.name),

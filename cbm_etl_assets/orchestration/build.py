@@ -31,9 +31,7 @@ def make_blueprint(catalog: Mapping[str, TableSpec], settings: Settings, hooks: 
     )
 
 
-def build_defs(
-    catalog: Mapping[str, TableSpec], settings: Settings, *, resources: Mapping[str, object] | None = None
-) -> dg.Definitions:
+def build_defs(catalog: Mapping[str, TableSpec], settings: Settings, *, resources: Mapping[str, object] | None = None) -> dg.Definitions:
     """Everything Dagster shows. `resources` replaces ours by name: a fake Platform goes in as it is."""
     specs = sorted(catalog.values(), key=lambda s: s.name)
     blueprint = make_blueprint(catalog, settings)

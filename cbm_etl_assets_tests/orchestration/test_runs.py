@@ -15,6 +15,7 @@ from cbm_etl_assets.orchestration.home import open_instance, prepare_home
 from cbm_etl_assets.orchestration.launch import LaunchOptions, run_tables
 from cbm_etl_assets.orchestration.reaper import OWNER_TAG, reap_stale_runs
 from cbm_etl_assets.orchestration.step import Progress
+from cbm_etl_assets.orchestration.resources import open_for_runs
 from cbm_etl_assets.pipeline.results import LoadEvent, LoadResult, Mode, Status
 from cbm_etl_assets.reliability.process import host_id, process_owner
 from cbm_etl_assets.settings import Settings, SourceSettings
@@ -241,9 +242,7 @@ def test_an_interrupt_is_no_failure_of_the_table(settings: Settings, instance: d
     assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.FAILURE]
 
 
-def test_sigterm_ends_the_launch_as_its_handler_says(
-    settings: Settings, instance: dg.DagsterInstance, loader: ScriptedLoader
-) -> None:
+def test_sigterm_ends_the_launch_as_its_handler_says(settings: Settings, instance: dg.DagsterInstance, loader: ScriptedLoader) -> None:
     def terminated(_signum: int, _frame: FrameType | None) -> None:
         raise SystemExit(143)
 
@@ -264,6 +263,15 @@ def test_sigterm_ends_the_launch_as_its_handler_says(
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
+
+
+def test_a_run_projects_the_specs(settings: Settings) -> None:
+    platform = open_for_runs(settings, catalog(spec("client"), spec("stock")))
+    try:
+        projected = platform.control.query("SELECT TableName, SlaHours FROM etl.Table_SLA ORDER BY TableName")
+    finally:
+        platform.close()
+    assert [(row["TableName"], row["SlaHours"]) for row in projected] == [("client", 24.0), ("stock", 24.0)]
 
 
 def test_progress_writes_few_lines() -> None:
