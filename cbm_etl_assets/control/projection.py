@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from cbm_etl_assets.control.database import Database, Row, Session
 from cbm_etl_assets.control.sql import statement
+from cbm_etl_assets.errors import ControlError, TransientControlError
 from cbm_etl_assets.metadata.spec import ColumnSpec, TableKind, TableSpec
+
+T = TypeVar("T")
 
 
 def project(database: Database, specs: Sequence[TableSpec], default_sla_hours: float) -> int:
@@ -19,6 +23,20 @@ def project(database: Database, specs: Sequence[TableSpec], default_sla_hours: f
 
     A table whose spec did not change costs no write: seven tables of up to 600 columns are 2,000 rows.
     """
+    written = _once_more(lambda: _project(database, specs, default_sla_hours))
+    _once_more(lambda: _project_sla(database, specs, default_sla_hours))
+    return written
+
+
+def _once_more(write: Callable[[], T]) -> T:
+    """Of processes that start together one inserts first and the others are refused: the second time they find its rows."""
+    try:
+        return write()
+    except (ControlError, TransientControlError):
+        return write()
+
+
+def _project(database: Database, specs: Sequence[TableSpec], default_sla_hours: float) -> int:
     wanted = {spec.name: _spec_hash(spec, sla_hours(spec, default_sla_hours)) for spec in specs}
     known = {str(row["TableName"]): str(row["SpecHash"]) for row in database.read(statement("specs_read"))}
     changed = [spec for spec in specs if known.get(spec.name) != wanted[spec.name]]
@@ -34,7 +52,6 @@ def project(database: Database, specs: Sequence[TableSpec], default_sla_hours: f
                     {"sla_hours": sla_hours(spec, default_sla_hours), "spec_hash": wanted[spec.name]},
                     name_known=spec.name in known,
                 )
-    _project_sla(database, specs, default_sla_hours)
     return len(changed) + len(gone)
 
 

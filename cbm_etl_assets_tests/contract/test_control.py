@@ -11,7 +11,7 @@ import pytest
 
 from cbm_etl_assets.control.database import Database
 from cbm_etl_assets.control.locks import HeldLock
-from cbm_etl_assets.control.port import LogEnd, LogStart
+from cbm_etl_assets.control.port import Control, LogEnd, LogStart
 from cbm_etl_assets.control.sql import control_dir, migrations, statement
 from cbm_etl_assets.control.store import open_database
 from cbm_etl_assets.errors import BusyError, ControlError
@@ -219,6 +219,19 @@ def test_projection_follows_the_catalogue_and_keeps_last_success(control: Contro
         "gencod-v",
     ]
     assert [r["TableName"] for r in control.store.query("SELECT * FROM etl.Table_SLA")] == ["client"]
+
+
+def test_two_processes_that_project_at_once_do_not_collide(control: ControlKit) -> None:
+    stores = [control.open() for _ in range(4)]
+    start = threading.Barrier(len(stores))
+
+    def project(store: Control) -> None:
+        start.wait()
+        store.project_specs([make_spec(), make_spec(table="stock")])
+
+    with ThreadPoolExecutor(len(stores)) as pool:
+        list(pool.map(project, stores))
+    assert len(control.store.query("SELECT * FROM config.ETL_Tables")) == len(control.store.query("SELECT * FROM etl.Table_SLA")) == 2
 
 
 def test_lock_excludes_and_names_its_holder(control: ControlKit) -> None:

@@ -237,6 +237,21 @@ def test_the_query_door_only_reads(loader: Loader, statement: str) -> None:
     assert loader.stored() == [(1, "x")]
 
 
+@pytest.mark.parametrize(
+    ("statement", "remedy"),
+    [
+        ("SELECT * FROM ods.clients", "check the name"), ("SELECT nope FROM ods.client", "check the statement"),
+        ("SELEC 1", "check the statement"), ("SELECT CAST('a' AS INTEGER)", "check the statement"),
+        ("DELETE FROM ods.client", "only reading"),
+    ],
+)  # fmt: skip
+def test_the_remedy_fits_what_was_refused(loader: Loader, statement: str, remedy: str) -> None:
+    loader.load([row(1)])
+    with pytest.raises(WarehouseError) as caught:
+        loader.warehouse.query(statement)
+    assert caught.value.remedy.startswith(remedy)
+
+
 def test_every_type_comes_back_exact(warehouse: Warehouse) -> None:
     from decimal import Decimal
 

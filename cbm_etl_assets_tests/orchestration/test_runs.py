@@ -14,8 +14,8 @@ from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.orchestration.home import open_instance, prepare_home
 from cbm_etl_assets.orchestration.launch import LaunchOptions, run_tables
 from cbm_etl_assets.orchestration.reaper import OWNER_TAG, reap_stale_runs
-from cbm_etl_assets.orchestration.step import Progress
 from cbm_etl_assets.orchestration.resources import open_for_runs
+from cbm_etl_assets.orchestration.step import Progress
 from cbm_etl_assets.pipeline.results import LoadEvent, LoadResult, Mode, Status
 from cbm_etl_assets.reliability.process import host_id, process_owner
 from cbm_etl_assets.settings import Settings, SourceSettings

@@ -305,7 +305,16 @@ def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _not_reading(error: duckdb.Error) -> WarehouseError:
-    return WarehouseError(f"The warehouse refused the query: {error}", remedy="only reading statements are allowed here")
+    """The remedy follows the error: a misspelt table is no attempt to write."""
+    if isinstance(error, duckdb.CatalogException):
+        remedy = "check the name, with its schema (ods.client); SHOW ALL TABLES lists what is there"
+    elif isinstance(error, duckdb.BinderException | duckdb.ParserException):
+        remedy = "check the statement; DESCRIBE ods.client lists a table's columns"
+    elif isinstance(error, duckdb.InvalidInputException | duckdb.PermissionException):
+        remedy = "only reading statements are allowed here, on the warehouse alone"
+    else:
+        remedy = "check the statement and the values it converts"
+    return WarehouseError(f"The warehouse refused the query: {error}", remedy=remedy)
 
 
 def _io_error(error: duckdb.IOException) -> WarehouseError | TransientWarehouseError:

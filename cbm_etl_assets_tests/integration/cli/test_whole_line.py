@@ -67,6 +67,7 @@ def test_the_whole_line(cli: Cli, handle: TwinHandle, tmp_path: Path) -> None:
     assert (status["fournis"]["status"], status["client"]["status"]) == ("success", "never")
     assert document(cli("sql", "SELECT count(*) FROM ods.stock", "--json"))["rows"] == [[4000]]
     assert cli("sql", "DROP TABLE ods.stock").returncode == 1
+    assert document(cli("tables", "sync", "fournis", "stock", "--json"))["changes"] == []
     assert document(cli("sql", "--on", "control", "SELECT count(*) AS n FROM etl.ETL_Log", "--json"))["rows"][0][0] >= 4
     checks = document(cli("preflight", "fournis", "--json"))["checks"]
     assert {c["name"]: c["status"] for c in checks}["source"] == "ok"

@@ -126,7 +126,8 @@ def test_an_incremental_without_cursor_says_what_it_does(stage: Stage, loader: L
     assert "client has" not in played.err
 
 
-def test_a_table_for_people_is_not_cut_when_piped(stage: Stage, loader: Loader) -> None:
+def test_a_table_for_people_is_not_cut_when_piped(stage: Stage, loader: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")  # of a terminal somewhere above us, not of the pipe
     played = stage.play("run", "--all")
     assert all(word in played.out for word in ("client", "success", "inserted", "rows/s", "watermark"))
     assert "…" not in played.out
