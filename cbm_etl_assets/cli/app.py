@@ -18,7 +18,23 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from cbm_etl_assets.cli import demo, lake, load, preflight, profile, sql, status, tables, tables_sync, tables_write, twin, ui
+from cbm_etl_assets.cli import (
+    demo,
+    lake,
+    load,
+    preflight,
+    profile,
+    quarantine,
+    sql,
+    status,
+    tables,
+    tables_sync,
+    tables_write,
+    twin,
+    ui,
+    verify,
+    why,
+)
 from cbm_etl_assets.cli.runtime import Runtime, runtime_of
 from cbm_etl_assets.errors import CbmError
 
@@ -29,13 +45,14 @@ app = typer.Typer(
     help="Replicate a Progress OpenEdge database into a warehouse: run, watch and prove it.",
     epilog="Exit codes: 0 all good, 1 a table failed, 2 configuration or usage, 3 busy.",
 )  # fmt: skip
-for group in (demo, load, preflight, profile, sql, status, ui):
+for group in (demo, load, preflight, profile, sql, status, ui, verify, why):
     group.register(app)
 for group in (tables_write, tables_sync):
     group.register(tables.app)
 app.add_typer(tables.app, name="tables")
 app.add_typer(twin.app, name="twin")
 app.add_typer(lake.app, name="lake")
+app.add_typer(quarantine.app, name="quarantine")
 
 
 def _show_version(wanted: bool) -> None:

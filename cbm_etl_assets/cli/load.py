@@ -140,6 +140,8 @@ def load_and_show(runtime: Runtime, specs: Sequence[TableSpec], options: LoadOpt
     failures = [f"{r.table}: {r.error_class or r.status.value}: {r.error_message}" for r in results if r.error_message or r.error_class]
     summary = {"command": settings.command, "ok": code == 0, "exit_code": code, "tables": [document(r) for r in results]}
     output.result(summary, result_table(results), *failures)
+    for result in (r for r in results if r.outcome.quarantined):
+        output.note(f"{result.table}: {result.outcome.quarantined} rows were left out; why: cbm-etl quarantine list {result.table}")
     return code
 
 

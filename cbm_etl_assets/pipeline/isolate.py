@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 # 100 scattered rows of 10,000 take about 900 reads, 20 take about 250. A read may climb the reader's ladder of buffers and
 # then is two statements: 2,000 is what a source may see of it in the worst case.
 MAX_READS = 900
+# However large the table: every row left out here costs the source several reads, at every load until it is repaired.
+MAX_ROWS = 100
+# A table that is bad through and through shows it early: after these reads, one bad row in ten ends the search.
+_PATIENCE, _DENSE_PERCENT = 250, 10
 _KEYS_A_STATEMENT = 400
 
 
@@ -107,6 +111,7 @@ class _Search:
     request: ExtractRequest
     reads: int = 0
     total: int = 0
+    visited: int = 0
     found: list[ExtractResult] = field(default_factory=list)
     bad: list[tuple[pa.Table, SqlWidthError]] = field(default_factory=list)
 
@@ -162,9 +167,11 @@ class _Search:
         """Read a part, halving it where it fails. `failed`: it is known to fail, and how. Returns whether it held a bad row."""
         error = failed or self._read(part.narrow(self.request), 1 + part.keys.num_rows // _KEYS_A_STATEMENT * isinstance(part, _Named))
         if error is None:
+            self.visited += part.keys.num_rows
             return False
         halves = part.halves()
         if halves is None:
+            self.visited += 1
             self.bad.append((part.keys, error))
             self._refuse_too_many(error)
             return True
@@ -179,15 +186,17 @@ class _Search:
         try:
             self.found.append(self.source.extract(replace(request, first_part=request.first_part + parts)))
         except SqlWidthError as error:
-            if self.reads >= MAX_READS:
-                raise self._too_many(error, f"{self.reads} reads of parts of it found {len(self.bad)} such rows, and there are more") from None
+            is_dense = self.reads >= _PATIENCE and 100 * len(self.bad) > _DENSE_PERCENT * self.visited
+            if self.reads >= MAX_READS or is_dense:
+                seen = f"{self.reads} reads of parts of it found {len(self.bad)} such rows among {self.visited} of {self.total}"
+                raise self._too_many(error, f"{seen}, and there are more") from None
             return error
         return None
 
     def _refuse_too_many(self, error: SqlWidthError) -> None:
         limits = self.request.spec.quarantine
-        if limits.exceeded(len(self.bad), self.total):
-            allowed = f"quarantine allows {limits.max_rows} rows or {limits.max_percent:g} %"
+        if limits.exceeded(len(self.bad), self.total) or len(self.bad) > max(MAX_ROWS, limits.max_rows):
+            allowed = f"quarantine allows {limits.max_rows} rows or {limits.max_percent:g} %, and {max(MAX_ROWS, limits.max_rows)} at most"
             raise self._too_many(error, f"more than {len(self.bad) - 1} of {self.total} rows are so, and its {allowed}")
 
     def _too_many(self, error: SqlWidthError, why: str) -> SqlWidthError:

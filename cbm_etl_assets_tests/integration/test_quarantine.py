@@ -228,5 +228,6 @@ def test_fifty_thousand_poisoned_rows_stop_in_words_with_few_queries(line: Line)
         line.load(Mode.FULL)
     assert "Nothing was changed" in failed.value.message
     assert "dbtool" in failed.value.remedy
+    # Everything the source was asked, the driver's own SET and FETCH included.
     assert len(line.twin.statements()) - before < 2000
     assert (line.ods_rows(), entries(line), line.leftovers()) == (rows, [], [])

@@ -17,6 +17,7 @@ EXPECTED = {
     "demo", "run", "backfill", "sweep", "preflight", "status", "profile", "sql", "ui", "tables add", "tables list", "tables check", "tables sync",
     "tables import-df", "tables import-config", "tables schema", "twin start", "twin stop", "twin status", "twin load", "twin mutate",
     "twin fault", "twin statements", "lake list", "lake clean",
+    "quarantine list", "quarantine show", "quarantine replay", "quarantine drop",
 }  # fmt: skip
 # These print no result: one opens a server, one gives an order.
 WITHOUT_JSON = {"ui", "twin fault"}
