@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated
 
 import typer
@@ -35,7 +36,9 @@ def preflight(
     entries = [{"name": c.name, "status": str(c.status), "detail": c.detail, "remedy": c.remedy} for c in checks]
     code = NOT_READY if any(e["status"] == "fail" for e in entries) else 0
     shown = table("", COLUMNS, [tuple(e.values()) for e in entries])
-    output.result({"command": "preflight", "ok": code == 0, "exit_code": code, "checks": entries}, shown)
+    counted = Counter(e["status"] for e in entries)
+    tail = f"{len(entries)} checks: " + ", ".join(f"{count} {status}" for status, count in counted.items()) + "."
+    output.result({"command": "preflight", "ok": code == 0, "exit_code": code, "checks": entries}, shown, tail)
     raise typer.Exit(code)
 
 

@@ -19,6 +19,8 @@ CELL_CHARS = 40
 
 
 def _short(value: object) -> str:
+    if value == "":
+        return "''"  # an empty text is a value; nothing shown means there is none
     text = "" if value is None else str(value)
     return text if len(text) <= CELL_CHARS else text[: CELL_CHARS - 1] + "…"
 

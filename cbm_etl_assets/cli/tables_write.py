@@ -15,8 +15,10 @@ from cbm_etl_assets.cli.runtime import Runtime, runtime_of
 
 if TYPE_CHECKING:
     from cbm_etl_assets.metadata.catalogue import SourceTable
+    from cbm_etl_assets.metadata.propose import KeyBasis
     from cbm_etl_assets.source.port import Source
 
+NAMED = 10
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace specs that exist.")]
 
 
@@ -90,7 +92,8 @@ def import_schema(
 ) -> None:
     """Write specs from an OpenEdge schema dump.
 
-    Keys are checked for NULLs in the .d files beside it, if any. JSON: written[], skipped[], warnings[]
+    A key is a UNIQUE index over mandatory columns, else one without a NULL in the .d file beside it, else none.
+    JSON: written[], skipped[], warnings[], keys{table: mandatory|data|unproven|none}
     """
     from cbm_etl_assets.metadata.writer import import_df
 
@@ -103,8 +106,31 @@ def import_schema(
     skipped = f", {len(report.skipped)} left as they are (--overwrite replaces them)" if report.skipped else ""
     document = {
         "written": [str(p) for p in report.written], "skipped": [str(p) for p in report.skipped], "warnings": report.warnings,
+        "keys": report.keys,
     }  # fmt: skip
-    output.result(document, f"{len(report.written)} specs written to {folder}{skipped}.")
+    output.result(document, f"{len(report.written)} specs written to {folder}{skipped}.", *_key_lines(report.keys))
+
+
+def _key_lines(keys: dict[str, KeyBasis]) -> list[str]:
+    """What the proposed keys rest on: counted where it is proven, by name where someone has to look."""
+    by_basis: dict[str, list[str]] = {}
+    for name, basis in keys.items():
+        by_basis.setdefault(basis.value, []).append(name)
+    said = {
+        "mandatory": "a UNIQUE index over mandatory columns",
+        "data": "a UNIQUE index without a NULL in the .d file",
+        "unproven": "a UNIQUE index, but no .d file to look for NULLs in (cbm-etl preflight asks the source)",
+        "none": "none: loaded in full, rows matched as a multiset (name a primary_key if you know one)",
+    }
+    lines = [f"  {len(by_basis[b]):>5}  {text}" + _named(b, by_basis[b]) for b, text in said.items() if b in by_basis]
+    return ["Keys:", *lines, "Next: cbm-etl tables check, then cbm-etl run --all"] if lines else []
+
+
+def _named(basis: str, names: list[str]) -> str:
+    if basis not in ("unproven", "none"):
+        return ""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f": {', '.join(names[:NAMED])}{more}"
 
 
 def export_schema(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterator
+from enum import StrEnum
 
 from cbm_etl_assets.metadata.catalogue import SourceColumn, SourceIndex, SourceTable
 from cbm_etl_assets.metadata.naming import TECHNICAL_COLUMNS, sql_safe
@@ -19,6 +20,15 @@ _MODIFIED = re.compile(
 )
 _CREATED = re.compile(r"(dat|date|dt)?_?(crt|cre|crea|created|creation|insert|inserted)(_?(at|on|date|dat|ts))?")
 _CLOCK = re.compile(r"(hr|hre|heure|heur|time|tim)_?(mod|modif|maj|upd|updated)")
+
+
+class KeyBasis(StrEnum):
+    """What a proposed key rests on."""
+
+    MANDATORY = "mandatory"  # a UNIQUE index over mandatory columns
+    DATA = "data"  # a UNIQUE index; not all its columns are mandatory, and the data holds no NULL there
+    UNPROVEN = "unproven"  # as DATA, but no data was looked at
+    NONE = "none"  # no such index: loaded in full, rows matched as a multiset
 
 
 def propose_spec(table: SourceTable, *, null_columns: frozenset[str] = frozenset(), target: str | None = None) -> TableSpec:
@@ -55,6 +65,16 @@ def propose_key(table: SourceTable, null_columns: frozenset[str] = frozenset()) 
         if mandatory or not any(c.name.lower() in holding_nulls for c in usable):
             candidates.append((not mandatory, not index.primary, len(columns), index.name, index))
     return min(candidates)[-1] if candidates else None
+
+
+def key_basis(table: SourceTable, *, null_columns: frozenset[str] | None = None) -> KeyBasis:
+    """`null_columns` None = the data was not looked at."""
+    key = propose_key(table, null_columns or frozenset())
+    if key is None:
+        return KeyBasis.NONE
+    if all((column := table.column(name)) and column.mandatory for name in key.columns):
+        return KeyBasis.MANDATORY
+    return KeyBasis.UNPROVEN if null_columns is None else KeyBasis.DATA
 
 
 def notes(table: SourceTable, *, null_columns: frozenset[str] | None = None) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 from cbm_etl_assets.errors import SpecError
 from cbm_etl_assets.metadata.dumpfolder import DumpedTable, load_dump_folder
 from cbm_etl_assets.metadata.naming import sql_safe
-from cbm_etl_assets.metadata.propose import notes, propose_key, propose_spec
+from cbm_etl_assets.metadata.propose import KeyBasis, key_basis, notes, propose_key, propose_spec
 from cbm_etl_assets.metadata.schema import SCHEMA_FILE, write_schema
 from cbm_etl_assets.metadata.spec import TableSpec
 
@@ -33,11 +33,12 @@ _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff
 
 @dataclass(frozen=True)
 class ImportReport:
-    """`skipped` had a file already; `warnings` come from the dump and from the proposals."""
+    """`skipped` had a file already; `warnings` come from the dump and from the proposals; `keys`: what each written key rests on."""
 
     written: tuple[Path, ...]
     skipped: tuple[Path, ...]
     warnings: tuple[str, ...]
+    keys: dict[str, KeyBasis] = field(default_factory=dict)
 
 
 def spec_to_yaml(spec: TableSpec, notes: Sequence[str] = (), schema: str = SCHEMA_FILE) -> str:
@@ -81,7 +82,7 @@ def import_df(path: Path, folder: Path, *, overwrite: bool = False, probe_dumps:
     Raises: DumpFormatError when the dump cannot be read. Files that exist are skipped unless `overwrite`.
     """
     dumped = load_dump_folder(path.parent, df=path)
-    written, skipped, warnings = [], [], list(dumped.warnings)
+    written, skipped, warnings, keys = [], [], list(dumped.warnings), dict[str, KeyBasis]()
     for entry, target in _targets(dumped.tables, warnings):
         if not entry.table.columns:
             warnings.append(f"{path}: table '{entry.table.name}' has no fields and is left out")
@@ -92,9 +93,10 @@ def import_df(path: Path, folder: Path, *, overwrite: bool = False, probe_dumps:
             skipped.append(folder / f"{spec.name}.yaml")
             continue
         written.append(write_spec(spec, folder, overwrite, notes(entry.table, null_columns=nulls)))
+        keys[spec.name] = key_basis(entry.table, null_columns=nulls)
     if written:
         write_schema(folder)
-    return ImportReport(tuple(written), tuple(skipped), tuple(warnings))
+    return ImportReport(tuple(written), tuple(skipped), tuple(warnings), keys)
 
 
 def null_columns(entry: DumpedTable) -> frozenset[str]:

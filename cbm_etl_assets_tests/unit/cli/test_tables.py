@@ -136,7 +136,9 @@ def test_import_df_and_schema(stage: Stage, tmp_path: Path) -> None:
     dump.write_text('ADD TABLE "ville"\n  DUMP-NAME "ville"\n\nADD FIELD "cp" OF "ville" AS character\n  MAX-WIDTH 10\n  ORDER 10\n\n.\n')
     played = stage.play("tables", "import-df", str(dump), "--json")
     assert (played.code, len(json.loads(played.out)["written"])) == (0, 1), played.err
+    assert json.loads(played.out)["keys"] == {"ville": "none"}
     assert len(json.loads(stage.play("tables", "import-df", str(dump), "--json").out)["skipped"]) == 1
+    assert "none: loaded in full, rows matched as a multiset" in stage.play("tables", "import-df", str(dump), "--overwrite").out
     dump.write_text("ADD TABLE\n")
     broken = stage.play("tables", "import-df", str(dump))
     assert (broken.code, "x.df" in broken.err, "Traceback" in broken.err) == (2, True, False)

@@ -69,6 +69,14 @@ def test_sql_asks_the_warehouse_and_prints_every_type(stage: Stage) -> None:
     assert stage.warehouse.asked == ["SELECT 1", "SELECT 1"]
 
 
+def test_sql_shows_the_size_of_an_image_and_a_hash_whole(stage: Stage) -> None:
+    stage.warehouse.answer = QueryResult(("image", "hash"), [(b"\xff" * 2000, b"\xab" * 32)])
+    shown = stage.play("sql", "x").out
+    assert f"{'ff' * 16}… (2\u00a0000 bytes)" in shown
+    assert "ab" * 32 in shown
+    assert json.loads(stage.play("sql", "x", "--json").out)["rows"] == [["ff" * 2000, "ab" * 32]]
+
+
 def test_sql_shows_at_most_the_limit(stage: Stage) -> None:
     stage.warehouse.answer = QueryResult(("n",), [(i,) for i in range(5)])
     assert "5 rows, 2 shown" in stage.play("sql", "x", "--limit", "2").out
