@@ -73,6 +73,9 @@ class DictSource:
     def catalogue(self, schema: str, table: str) -> SourceTable:
         return source_table()
 
+    def declared(self, spec: TableSpec) -> SourceTable | None:
+        return None
+
     def extract(self, request: ExtractRequest, progress: Progress | None = None) -> ExtractResult:
         self.at("probe" if request.keys is not None else "extract")
         spec = request.spec

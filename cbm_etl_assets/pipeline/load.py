@@ -20,6 +20,7 @@ from cbm_etl_assets.errors import AccountingError, CbmError, FinalError, LostLoc
 from cbm_etl_assets.metadata.manifest import Manifest
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.pipeline.deletes import confirmed_deletions
+from cbm_etl_assets.pipeline.drift import follow
 from cbm_etl_assets.pipeline.extract import Extracted, extract, recheck_since
 from cbm_etl_assets.pipeline.keys import key_spec
 from cbm_etl_assets.pipeline.plan import LoadPlan, plan_load
@@ -98,6 +99,7 @@ class _Load:
     def _load(self) -> LoadResult:
         self.platform.lake.recover(self.spec.name)  # temporary files of a killed run; acquire sweeps its staging tables
         state = self.platform.warehouse.acquire(self.spec.name)
+        self.spec = self._retried(lambda: follow(self.platform, self.spec, self.run_id, is_first=not state.last_applied_seq))
         plan = self.plan = plan_load(self.spec, self.options, state, self._retried(self.platform.source.clock))
         extracted = self._retried(lambda: self._extract(plan))
         manifest = extracted.manifest
@@ -151,8 +153,9 @@ class _Load:
 
     def _stage(self, staging: StagingTable, manifest: Manifest) -> StagedRows:
         clock = time.perf_counter()
+        transform = None if is_rename_only(self._read_spec) else self.platform.transform(self._read_spec)
         staged = StagedRows(
-            self._read_spec, None if is_rename_only(self._read_spec) else self.platform.transform(self._read_spec), self.platform.lake, manifest,
+            self._read_spec, transform, self.platform.lake, manifest,
             on_rows=lambda rows, size: self._tell("stage", rows, size),
         )  # fmt: skip
         try:

@@ -51,7 +51,15 @@ def effective_mode(spec: TableSpec, options: LoadOptions, state: TableState) -> 
         return options.mode
     if options.mode is Mode.FULL or spec.cursor is None or not spec.primary_key or not state.last_full_seq or state.watermark is None:
         return Mode.FULL
+    if full_read_due(spec, state):
+        return Mode.FULL
     return Mode.INCREMENTAL
+
+
+def full_read_due(spec: TableSpec, state: TableState) -> bool:
+    """Rows already in ODS lack a column, or bear a row hash taken over another type of it: one full read puts that right."""
+    hashed = {name for name, _ in spec.target_columns} - set(spec.key_targets)
+    return bool(state.hash_columns) and not hashed <= set(state.hash_columns)
 
 
 def plan_load(spec: TableSpec, options: LoadOptions, state: TableState, t0: dt.datetime) -> LoadPlan:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     import duckdb
 
 
+GONE, OTHER_TYPE = "-", "~"  # before a name in _cbm_state.hash_columns
+MARKS = (GONE, OTHER_TYPE)
+
+
 class DuckDbApply:
     """One merge: evolve, deduplicate, classify, delete + insert, advance the state, drop the staging table."""
 
@@ -31,6 +35,7 @@ class DuckDbApply:
         self.target = statements.ident("ods", request.spec.name)
         self.staging = statements.ident("stg", request.staging.name)
         self.columns = statements.columns(request.spec.target_columns)
+        self.retyped: set[str] = set()
 
     def run(self, state: TableState) -> Outcome:
         """Raises: LostLockError, DuplicateKeyError, WarehouseError, AccountingError."""
@@ -50,7 +55,7 @@ class DuckDbApply:
             outcome = self._merge(read, state)
         if outcome.read != outcome.accounted:
             raise AccountingError(f"Table '{request.spec.name}': {outcome.read} rows read, {outcome.accounted} accounted for: {outcome}.")
-        self._advance()
+        self._advance(state)
         self._remember()
         self.execute("staging/drop", staging=self.staging)
         return outcome
@@ -102,9 +107,10 @@ class DuckDbApply:
         differs, refreshed = Fragment(f"(o._hashdiff <> s._hashdiff{respelled})"), Fragment("")
         if self.request.force:
             differs = Fragment(f"(o._hashdiff <> s._hashdiff{respelled} OR {self._values_differ(self.request.hash_columns)})")
-        known = set(state.hash_columns)
+        known = {c.removeprefix(OTHER_TYPE) for c in state.hash_columns}
+        is_other = set(state.hash_columns) != set(self.request.hash_columns) or bool(self.retyped)
         other_version = self.number("ods/other_version", {"hash_version": self.request.hash_version}, target=self.target)
-        if not self.request.force and ((known and known != set(self.request.hash_columns)) or other_version):
+        if not self.request.force and ((known and is_other) or other_version):
             common = [c for c in self.request.hash_columns if not known or c in known]
             differs = Fragment(f"({self._values_differ(common)}{respelled})")
             refreshed = Fragment("WHEN o._hashdiff <> s._hashdiff OR o._hash_version <> $hash_version THEN 'refreshed'")
@@ -171,10 +177,25 @@ class DuckDbApply:
         r = self.request
         return {"hash_version": r.hash_version, "seq": r.seq, "t0": r.t0, "now": self.now, "run_id": r.run_id}
 
-    def _advance(self) -> None:
+    def _advance(self, state: TableState) -> None:
         r = self.request
-        values = {"seq": r.seq, "is_complete": r.mode in ("full", "sweep"), "takes_columns": r.mode == "full", "watermark": r.watermark}
-        self.execute("staging/advance", values | {"hash_columns": list(r.hash_columns), "now": self.now, "table": r.spec.name})
+        marked = self._marked(state.hash_columns)
+        takes = r.mode == "full" or marked != state.hash_columns
+        values = {"seq": r.seq, "is_complete": r.mode in ("full", "sweep"), "takes_columns": takes, "watermark": r.watermark}
+        columns = list(r.hash_columns if r.mode == "full" else marked or r.hash_columns)
+        self.execute("staging/advance", values | {"hash_columns": columns, "now": self.now, "table": r.spec.name})
+
+    def _marked(self, known: tuple[str, ...]) -> tuple[str, ...]:
+        """The columns stored hashes were taken over: one that is gone must not pass for known should it come back, nor one of
+        another type for the same. Both wait for a full read."""
+        present = {name for name, _ in self.request.spec.target_columns}
+
+        def mark(column: str) -> str:
+            if column in self.retyped:
+                return OTHER_TYPE + column
+            return column if column.startswith(MARKS) or column in present else GONE + column
+
+        return tuple(mark(column) for column in known)
 
     def _remember(self) -> None:
         """The keys to look at again replace those of the load before, which this load has looked at."""
@@ -208,11 +229,18 @@ class DuckDbApply:
             elif plain(now) != plain(wanted):
                 if is_wider(now, kind, wanted):
                     self.execute("ddl/widen_column", target=target, columns=one)
+                    self._note_retyped(name, now, wanted)
                 elif not is_wider_stored(now, wanted):
                     raise WarehouseError(
                         f"Table '{table}': column '{name}' is {now} in ODS and {wanted} in the spec; the one does not fit the other.",
                         remedy="keep the old type in the spec, or give the column a new `target` name",
                     )
+
+    def _note_retyped(self, name: str, before: str, after: str) -> None:
+        """Row hashes are neutral to the width of integers and the scale of decimals, not to other changes of type."""
+        bases = {text.split("(")[0].upper() for text in (before, after)}
+        if len(bases) > 1 and bases != {"INTEGER", "BIGINT"} and name not in self.request.spec.key_targets:
+            self.retyped.add(name)
 
     # -- execution ----------------------------------------------------------------------------------------------
 

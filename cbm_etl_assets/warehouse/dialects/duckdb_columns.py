@@ -7,7 +7,8 @@ from cbm_etl_assets.metadata.types import Kind, LogicalType
 from cbm_etl_assets.warehouse.sql import Fragment, Statements
 
 _WIDER = {
-    "INTEGER": ("BIGINT", "DECIMAL", "DOUBLE"), "BIGINT": ("DECIMAL",), "DATE": ("TIMESTAMP",), "DECIMAL": ("DECIMAL",),
+    "INTEGER": ("BIGINT", "DECIMAL", "DOUBLE", "VARCHAR"), "BIGINT": ("DECIMAL", "VARCHAR"), "DATE": ("TIMESTAMP",),
+    "DECIMAL": ("DECIMAL",),
 }  # fmt: skip
 
 

@@ -53,6 +53,9 @@ class TableSource:
     def catalogue(self, schema: str, table: str) -> SourceTable:
         return self.catalogues[table]
 
+    def declared(self, spec: TableSpec) -> SourceTable | None:
+        return None
+
     def extract(self, request: ExtractRequest, progress: Progress | None = None) -> ExtractResult:
         self.extractions += 1
         spec, table = request.spec, self.tables[request.spec.table].select([c.name for c in request.spec.kept_columns])
