@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from cbm_etl_assets.cli.app import main
 from cbm_etl_assets.cli.runtime import Runtime
+from cbm_etl_assets.control.port import QuarantineEntry
 from cbm_etl_assets.errors import SourceSchemaError, WarehouseError
 from cbm_etl_assets.metadata.catalog import load_catalog
 from cbm_etl_assets.metadata.catalogue import SourceTable
@@ -60,7 +61,17 @@ class FakeWarehouse:
 class FakeControl:
     answers: dict[str, list[dict[str, object]]] = field(default_factory=dict)
 
+    quarantine: list[QuarantineEntry] = field(default_factory=list)
+    dropped: list[tuple[str, list[int]]] = field(default_factory=list)
+
     def upgrade(self) -> None: ...
+
+    def quarantine_entries(self, table: str | None = None) -> list[QuarantineEntry]:
+        return [entry for entry in self.quarantine if table in (None, entry.table)]
+
+    def quarantine_drop(self, table: str, ids: Sequence[int]) -> int:
+        self.dropped.append((table, list(ids)))
+        return len(ids)
 
     def query(self, sql: str, parameters: dict[str, object] | None = None) -> list[dict[str, object]]:
         return next((rows for part, rows in self.answers.items() if part in sql), [])
