@@ -42,9 +42,11 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 LOOKBACK = dt.timedelta(hours=2)
 MEMORY = next((d for d in ("/dev/shm",) if os.access(d, os.W_OK)), None)  # every load syncs its files: on a disk that is most of the time
 KEYS = ("a1", "B2", "c3", "D4 ", "é5", "f6")
+# key, label, quantity in eighths, which of the stamps of `put`
+ROW = st.tuples(st.sampled_from(KEYS), st.sampled_from([None, "", "x", "y"]), st.integers(0, 3), st.integers(0, 9))
 QUIET: dict[str, Any] = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck), "print_blob": True}
 PROFILES = {
-    "ci": settings(max_examples=5, stateful_step_count=20, derandomize=True, **QUIET),
+    "ci": settings(max_examples=8, stateful_step_count=25, derandomize=True, **QUIET),
     "nightly": settings(max_examples=200, stateful_step_count=50, **QUIET),
 }
 # Where a run may end, and whether its data had been committed by then.
@@ -127,21 +129,23 @@ class Replication(RuleBasedStateMachine):
 
     # -- the life of the source ---------------------------------------------------------------------------------------
 
-    @rule(key=st.sampled_from(KEYS), label=st.sampled_from([None, "", "x", "y"]), qte=st.integers(0, 3), age=st.integers(0, 9))
-    def put(self, key: str, label: str | None, qte: int, age: int) -> None:
+    @rule(rows=st.lists(ROW, min_size=1, max_size=6))
+    def put(self, rows: list[tuple[str, str | None, int, int]]) -> None:
         """Insert, update or bring back, stamped now, late, at the very bounds of the next read, in the future or not at all."""
         mark = self.model.watermark or self.source.now
-        minutes = lambda n: dt.timedelta(minutes=n)  # noqa: E731
         stamps = (
-            self.source.now, mark, mark - LOOKBACK, mark - LOOKBACK - dt.timedelta(microseconds=1), self.source.now - minutes(29),
-            self.source.now - minutes(31), dt.datetime(2026, 1, 5), dt.datetime(2020, 5, 5), dt.datetime(2999, 1, 1), None,
+            self.source.now, mark, mark - LOOKBACK, mark - LOOKBACK - dt.timedelta(microseconds=1),
+            self.source.now - dt.timedelta(minutes=29), self.source.now - dt.timedelta(minutes=31), dt.datetime(2026, 1, 5),
+            dt.datetime(2020, 5, 5), dt.datetime(2999, 1, 1), None,
         )  # fmt: skip
-        spelled = self.source.rows[normal(key)].key if normal(key) in self.source.rows else key
-        self.source.rows[normal(key)] = Article(spelled, label, Decimal(qte) / 8, stamps[age])
+        for key, label, qte, age in rows:
+            spelled = self.source.rows[normal(key)].key if normal(key) in self.source.rows else key
+            self.source.rows[normal(key)] = Article(spelled, label, Decimal(qte) / 8, stamps[age])
 
-    @rule(key=st.sampled_from(KEYS))
-    def remove(self, key: str) -> None:
-        self.source.rows.pop(normal(key), None)
+    @rule(keys=st.lists(st.sampled_from(KEYS), min_size=1, max_size=3))
+    def remove(self, keys: list[str]) -> None:
+        for key in keys:
+            self.source.rows.pop(normal(key), None)
 
     @rule(key=st.sampled_from(KEYS), stamped=st.booleans())
     def respell(self, key: str, stamped: bool) -> None:
