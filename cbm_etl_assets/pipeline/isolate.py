@@ -85,7 +85,6 @@ class _Range:
 
     listed: pa.Table
     starts: Sequence[int]  # of each group among the listed keys
-    edges: Sequence[str]  # the leading value of each group
     start: int
     stop: int
 
@@ -95,8 +94,14 @@ class _Range:
         return self.listed.slice(self.starts[self.start], end - self.starts[self.start])
 
     def narrow(self, request: ExtractRequest) -> ExtractRequest:
-        upper = self.edges[self.stop] if self.stop < len(self.edges) else None
-        return replace(request, key_range=KeyRange(request.spec.primary_key[0], self.edges[self.start], upper))
+        upper = self.edge(self.stop) if self.stop < len(self.starts) else None
+        return replace(request, key_range=KeyRange(request.spec.primary_key[0], self.edge(self.start), upper))
+
+    def edge(self, group: int) -> str | None:
+        """The leading value a group starts with."""
+        from cbm_etl_assets.transform.bad_rows import value_text
+
+        return value_text(self.listed.column(0)[self.starts[group]].as_py())
 
     def halves(self) -> tuple[_Part, _Part] | None:
         if self.stop - self.start == 1:
@@ -128,12 +133,12 @@ class _Search:
             listed = self._list(Path(folder))
         self.total = listed.num_rows
         keys = listed.drop_columns([KEY_HASH])
-        starts, edges = _groups(keys)
-        below = KeyRange(self.request.spec.primary_key[0], None, edges[0] if edges else None)
+        whole = _Range(keys, starts := _starts(keys), 0, len(starts))
+        below = KeyRange(self.request.spec.primary_key[0], None, whole.edge(0) if starts else None)
         if failed := self._read(replace(self.request, key_range=below), 1):
             raise failed  # a NULL key and a width error in one row: nothing can name it
-        if edges:
-            self._visit(_Range(keys, starts, edges, 0, len(edges)), error)
+        if starts:
+            self._visit(whole, error)
             self._complete(listed)
 
     def _complete(self, listed: pa.Table) -> None:
@@ -231,21 +236,18 @@ class _Search:
         return tuple(_bad_row(spec, row, alone or errors.get(_texts({n: row[n] for n in names}), self.bad[0][1])) for row in read)
 
 
-def _groups(keys: pa.Table) -> tuple[list[int], list[str]]:
-    """(start, leading value) of each run of keys a source may hold to be equal in their leading column."""
-    from cbm_etl_assets.transform.bad_rows import value_text
+def _starts(keys: pa.Table) -> list[int]:
+    """Where a run of keys begins that a source may hold to be equal in their leading column: case and trailing blanks aside."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
-    starts: list[int] = []
-    edges: list[str] = []
-    last: str | None = None
-    for position, value in enumerate(keys.column(0).to_pylist()):
-        text = value_text(value) or ""
-        comparable = text.rstrip(" ").lower()
-        if comparable != last:
-            starts.append(position)
-            edges.append(text)
-            last = comparable
-    return starts, edges
+    leading = keys.column(0).combine_chunks()
+    if not len(leading):
+        return []
+    if pa.types.is_string(leading.type) or pa.types.is_large_string(leading.type):
+        leading = pc.utf8_lower(pc.utf8_rtrim(leading, " "))
+    changes = pc.not_equal(leading.slice(1), leading.slice(0, len(leading) - 1))
+    return [0, *(int(i) + 1 for i in pc.indices_nonzero(changes).to_numpy())]
 
 
 def _texts(row: dict[str, object]) -> tuple[str | None, ...]:

@@ -72,6 +72,16 @@ def test_a_row_wider_than_its_sql_width_does_not_block_the_table(line: Line) -> 
     line.assert_equal()
 
 
+def test_a_row_is_healed_once_dbtool_has_widened_its_column(line: Line) -> None:
+    set_label(line, "A00077", WIDE)
+    assert line.load().outcome.quarantined == 1
+    widen(line, 60)
+    result = line.load(Mode.INCREMENTAL)
+    assert (result.outcome.inserted, result.outcome.quarantined) == (1, 0)
+    assert ods_label(line, "A00077") == WIDE
+    line.assert_equal()
+
+
 def test_the_last_good_version_stays_live_also_in_full_mode(line: Line) -> None:
     line.load()
     set_label(line, "A00005", WIDE)

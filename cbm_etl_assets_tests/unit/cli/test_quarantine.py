@@ -21,7 +21,7 @@ SEEN = dt.datetime(2026, 11, 20, 8, 30)
 
 
 def entry(number: int, state: str = "open", table: str = "client", **changes: Any) -> QuarantineEntry:
-    fields = {
+    fields: dict[str, Any] = {
         "key_hash": "ab" * 32, "key_json": json.dumps({"cod_cli": str(number)}), "can_retry": True, "column": "nom",
         "error_class": "SqlWidthError", "message": "column 'nom' holds a value wider than its SQL width -> dbtool",
         "payload": json.dumps({"cod_cli": str(number), "nom": "é\x1b[31m"}),
