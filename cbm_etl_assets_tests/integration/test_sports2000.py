@@ -18,6 +18,7 @@ import duckdb
 import pytest
 
 from cbm_etl_assets.metadata.catalog import load_catalog
+from cbm_etl_assets.metadata.propose import KeyBasis
 from cbm_etl_assets.metadata.writer import ImportReport, import_df
 from cbm_etl_assets.pipeline.batch import load_tables
 from cbm_etl_assets.pipeline.load import load_table
@@ -145,6 +146,9 @@ def test_the_values_a_replicator_gets_wrong_are_among_them(sports: Replica) -> N
 
 def test_keys_are_unique_indexes_without_nulls_in_the_dump(sports: Replica) -> None:
     """No index of sports2000 is wholly mandatory, so the `.d` files decide; a primary index that repeats is no key."""
+    bases = {b.value: {n for n, basis in sports.imported.keys.items() if basis is b} for b in KeyBasis}
+    assert bases["unproven"] == {"Customer", "Order", "OrderLine"}  # not dumped: nothing to look for a NULL in
+    assert (len(bases["data"]), bases["none"]) == (21, {"Feedback", "InventoryTrans"})
     keys = {name: spec.primary_key for name, spec in sports.platform.catalog.items()}
     assert {name for name, key in keys.items() if not key} == {"Feedback", "InventoryTrans"}
     for name, key in keys.items():
@@ -165,6 +169,7 @@ def test_a_second_full_load_changes_nothing(sports: Replica) -> None:
 
 def test_a_real_row_wider_than_its_sql_width_is_named_and_not_cut(xlate: Replica) -> None:
     """ProjectRevision (12 characters, SQL width 8) and DisplayType of xlatedb's only project: an OpenEdge server raises, too."""
+    assert "ProjectRevision" in xlate.platform.catalog[OVER_WIDE].primary_key  # so the quarantine could not even name the row
     failed = {name: r for name, r in xlate.results.items() if r.status != "success"}
     assert {name: r.error_class for name, r in failed.items()} == {OVER_WIDE: "SqlWidthError"}
     assert "ProjectRevision" in failed[OVER_WIDE].error_message
