@@ -15,6 +15,7 @@ from dagster._core.execution.plan.objects import ErrorSource
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.orchestration.assets import dependencies, table_assets
 from cbm_etl_assets.orchestration.build import make_blueprint
+from cbm_etl_assets.orchestration.failures import redact
 from cbm_etl_assets.orchestration.interrupts import interrupts_raised_after
 from cbm_etl_assets.orchestration.jobs import TableGroup, by_grain
 from cbm_etl_assets.orchestration.names import LAYERS, asset_key, op_name
@@ -114,8 +115,17 @@ def _run(
         raise KeyboardInterrupt  # Dagster closed the run as interrupted and kept the exception
     names = {r.table for r in loaded}
     lost = [_failed(s.name, failed[op_name(s.name)], result.run_id) for s in tables if op_name(s.name) in failed]
-    missing = [_skipped(s.name, result.run_id) for s in tables if s.name not in names and op_name(s.name) not in failed]
+    why = "" if failed else _stopped(result.all_events, settings)
+    missing = [_skipped(s.name, result.run_id, why) for s in tables if s.name not in names and op_name(s.name) not in failed]
     return [*loaded, *lost, *missing]
+
+
+def _stopped(events: Sequence[dg.DagsterEvent], settings: Settings) -> str:
+    """Why a run ended before any table's step, for instance because the platform could not be opened; empty if it did not."""
+    error = next((e.job_failure_data.error for e in events if e.event_type is dg.DagsterEventType.RUN_FAILURE), None)
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return redact(error.message.strip().partition(": ")[2] or error.message.strip(), settings) if error else ""
 
 
 def _failed(table: str, event: dg.DagsterEvent, run_id: str) -> LoadResult:
@@ -129,7 +139,9 @@ def _failed(table: str, event: dg.DagsterEvent, run_id: str) -> LoadResult:
     )  # fmt: skip
 
 
-def _skipped(table: str, run_id: str = "") -> LoadResult:
+def _skipped(table: str, run_id: str = "", why: str = "") -> LoadResult:
+    """`why`: the run itself failed, and every table of it with it."""
     return LoadResult(
-        table=table, status=Status.SKIPPED, mode=Mode.AUTO, run_id=run_id, error_message="a table it depends on failed", exit_code=1
-    )
+        table=table, status=Status.FAILED if why else Status.SKIPPED, mode=Mode.AUTO, run_id=run_id, exit_code=1,
+        error_class="RunError" if why else "", error_message=why or "a table it depends on failed",
+    )  # fmt: skip

@@ -156,7 +156,7 @@ def test_a_row_changed_at_the_source_while_it_runs_is_read_again(line: Line, mon
 def test_a_table_without_a_key_is_a_multiset(line: Line) -> None:
     columns = [c.model_dump(exclude_defaults=True) for c in article_spec().columns]
     line.spec = article_spec(primary_key=[], cursor=None, partition=None, columns=columns[2:])
-    again = "INSERT INTO pub.article SELECT %s || cod_art, NULL, \"Libelle\", qte, dat_mod FROM pub.article WHERE cod_art = %s"
+    again = 'INSERT INTO pub.article SELECT %s || cod_art, NULL, "Libelle", qte, dat_mod FROM pub.article WHERE cod_art = %s'
     for key in ("A00001", "A00002"):
         line.execute(again, "B", key)
     line.load()
@@ -225,3 +225,21 @@ def test_a_verification_leaves_nothing_behind(line: Line, tmp_path: Path) -> Non
     check(line)
     assert list((tmp_path / "scratch").iterdir()) == []
     assert line.leftovers() == []
+
+
+def test_a_column_the_source_has_just_got_does_not_disturb(line: Line) -> None:
+    line.load()
+    line.create(200, width=30)  # the same rows again
+    assert check(line).equal
+    line.spec = article_spec(
+        columns=[*(c.model_dump(exclude_defaults=True) for c in line.spec.columns), {"name": "neuf", "type": "integer"}]
+    )
+    assert [c.name for c in check(line).columns] == ["cod_art", "gencod_v", "Libelle", "qte", "dat_mod"]
+
+
+def test_a_quarantined_key_is_reported_and_its_last_good_version_is_no_difference(line: Line) -> None:
+    line.load()
+    line.execute("UPDATE pub.article SET \"Libelle\" = repeat('x', 40), dat_mod = now() WHERE cod_art = 'A00003'")
+    line.load(Mode.FULL)
+    certificate = check(line)
+    assert (certificate.status, certificate.quarantined, certificate.rows_source, certificate.rows_ods) == (Verdict.EQUAL, 1, 199, 200)

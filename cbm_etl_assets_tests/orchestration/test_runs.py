@@ -9,8 +9,9 @@ import dagster as dg
 import pytest
 from pydantic import SecretStr
 
-from cbm_etl_assets.errors import BusyError, SqlWidthError
+from cbm_etl_assets.errors import BusyError, ControlError, SqlWidthError
 from cbm_etl_assets.metadata.spec import TableSpec
+from cbm_etl_assets.orchestration.failures import as_failure
 from cbm_etl_assets.orchestration.home import open_instance, prepare_home
 from cbm_etl_assets.orchestration.launch import LaunchOptions, run_tables
 from cbm_etl_assets.orchestration.reaper import OWNER_TAG, reap_stale_runs
@@ -263,6 +264,21 @@ def test_sigterm_ends_the_launch_as_its_handler_says(settings: Settings, instanc
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
+
+
+def test_a_platform_that_cannot_be_opened_is_named_on_every_table(settings: Settings, instance: dg.DagsterInstance) -> None:
+    settings = settings.model_copy(update={"source": SourceSettings(connection_string=SecretStr("DSN=x;PWD=hunter2"))})
+
+    @dg.resource
+    def platform(_context: dg.InitResourceContext) -> object:
+        raise as_failure(ControlError("The control database hunter2 is out of reach."), "platform", settings)
+
+    specs = catalog(spec("client"), spec("stock", depends_on=["client"]))
+    results = run_tables(instance, settings, specs, list(specs.values()), LaunchOptions(resources={"platform": platform}))
+    assert [(r.table, r.status, r.exit_code, r.error_class) for r in results] == [
+        ("client", Status.FAILED, 1, "RunError"), ("stock", Status.FAILED, 1, "RunError"),
+    ]  # fmt: skip
+    assert all("The control database" in r.error_message and "hunter2" not in r.error_message for r in results)
 
 
 def test_a_run_projects_the_specs(settings: Settings) -> None:

@@ -145,10 +145,10 @@ def test_names_that_collide_in_the_warehouse(tmp_path: Path, names: tuple[str, s
 def test_hostile_files_are_refused_quickly(tmp_path: Path, text: bytes, expected: str) -> None:
     file = tmp_path / "bad.yaml"
     file.write_bytes(text)
-    started = time.perf_counter()
+    started = time.process_time()  # not the clock on the wall: beside other work 2 s of ours become 5
     with pytest.raises(SpecError) as caught:
         load_catalog(tmp_path)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     assert caught.value.message.startswith(str(file))
     assert expected in caught.value.message
 
