@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from cbm_etl_assets.errors import DamagedWarehouseError
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.pipeline.batch import load_tables
 from cbm_etl_assets.pipeline.load import load_table
@@ -48,7 +49,7 @@ class Replica:
         return self.platform.warehouse.query(sql).rows
 
     def labels(self, table: str = "article") -> dict[str, Any]:
-        return dict(self.query(f'SELECT cod_art, "Libelle" FROM ods.{table} WHERE NOT _is_deleted'))  # type: ignore[arg-type]
+        return dict(self.query(f'SELECT cod_art, "Libelle" FROM ods.{table} WHERE NOT _is_deleted'))
 
     def versions(self, key: str) -> list[tuple[Any, ...]]:
         found = self.query('SELECT cod_art, "Libelle", _valid_from, _valid_to FROM ods.article_history ORDER BY _valid_from')
@@ -81,7 +82,7 @@ def test_ls14_a_change_in_the_last_of_320_columns_is_seen(tmp_path: Path) -> Non
     rows = [[key, *range(1, 320)] for key in range(400)]
     source.tables["wide"] = kit.raw_table(spec, rows)
     assert kit.load(platform, spec).outcome.inserted == 400
-    rows[217][-1] = None  # type: ignore[call-overload]
+    rows[217][-1] = None
     source.tables["wide"] = kit.raw_table(spec, rows)
     outcome = kit.load(platform, spec).outcome
     assert (outcome.updated, outcome.unchanged) == (1, 399)
@@ -198,3 +199,15 @@ def test_tf25_an_array_kept_as_one_text_is_kept_as_delivered(tmp_path: Path) -> 
     kit.load(platform, spec)
     assert platform.warehouse.query("SELECT id, px FROM ods.prices ORDER BY id").rows == [(1, "a;b;c"), (2, "1.50;?;~;"), (3, None)]
     platform.close()
+
+
+def test_cf15_a_damaged_warehouse_file_is_refused_and_left_as_it_is(replica: Replica) -> None:
+    replica.put("a")
+    replica.load()
+    path = replica.platform.settings.warehouse_path
+    damaged = b"no database" + path.read_bytes()[11:]
+    path.write_bytes(damaged)
+    with pytest.raises(DamagedWarehouseError, match="nothing was overwritten") as refused:
+        replica.load()
+    assert "backup" in refused.value.remedy
+    assert path.read_bytes() == damaged

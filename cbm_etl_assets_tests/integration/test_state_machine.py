@@ -21,7 +21,7 @@ from unittest.mock import patch
 
 import duckdb
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
@@ -47,6 +47,8 @@ ROW = st.tuples(st.sampled_from(KEYS), st.sampled_from([None, "", "x", "y"]), st
 QUIET: dict[str, Any] = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck), "print_blob": True}
 PROFILES = {
     "ci": settings(max_examples=8, stateful_step_count=25, derandomize=True, **QUIET),
+    # The mutation check only asks whether a failure is found, not for its smallest form.
+    "unshrunk": settings(max_examples=8, stateful_step_count=25, derandomize=True, phases=[Phase.generate], **QUIET),
     "nightly": settings(max_examples=200, stateful_step_count=50, **QUIET),
 }
 # Where a run may end, and whether its data had been committed by then.
