@@ -12,7 +12,7 @@ from cbm_etl_assets.control.port import QuarantineEntry
 from cbm_etl_assets.errors import SqlWidthError, TooManyBadRowsError
 from cbm_etl_assets.pipeline.load import load_table
 from cbm_etl_assets.pipeline.results import LoadOptions, LoadResult, Mode
-from cbm_etl_assets_tests.line_fixture import Line, article_spec
+from cbm_etl_assets_tests.line_fixture import Line, article_spec, source_table
 
 pytestmark = pytest.mark.integration
 WIDE = "libellé trop large pour trente caractères"
@@ -39,8 +39,12 @@ def set_label(line: Line, key: str, label: str) -> None:
 
 
 def widen(line: Line, width: int) -> None:
-    """What dbtool does: the SQL width follows the data."""
-    line.execute("UPDATE cbm_twin.columns SET char_width = %s WHERE name = 'Libelle'", width)
+    """What dbtool does: the catalogue's SQL width follows the data."""
+    from cbm_etl_assets.twin import store
+
+    with line.twin.pg() as conn:
+        conn.execute("DELETE FROM cbm_twin.tables WHERE name = 'article'")
+        store._describe(conn, source_table(width))
 
 
 def replay(line: Line) -> LoadResult:
