@@ -205,7 +205,9 @@ def task_test(arguments: list[str]) -> int:
         checks = {**static_checks(), "dagster definitions": (BIN / "dagster", "definitions", "validate")}
         failed = run_checks(checks, {**env, "CBM_HOME": home, "DAGSTER_HOME": home})
     # loadfile: module fixtures start servers, so one file stays in one worker.
-    code = call(BIN / "python", "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "--cov", "--cov-report=term", env=env)
+    code = call(
+        BIN / "python", "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "--durations=25", "--cov", "--cov-report=term", env=env
+    )
     if failed:
         print(f"failed before the tests: {', '.join(failed)}", file=sys.stderr)
     return code or (1 if failed else 0)
