@@ -6,6 +6,7 @@ Owns the selection of tables and the form of the result. The loading is `pipelin
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -124,12 +125,23 @@ def result_table(results: Sequence[LoadResult], title: str = "") -> Table:
     return table(title, COLUMNS, rows, right=COLUMNS[3:11])
 
 
+def total_line(results: Sequence[LoadResult], seconds: float) -> str:
+    """What the run came to, on the clock of the wall: tables load side by side, so their seconds do not add up."""
+    from cbm_etl_assets.cli.output import number
+
+    states = ", ".join(f"{count} {state}" for state, count in Counter(r.status.value for r in results).items())
+    read = sum(r.outcome.read for r in results)
+    written = sum(r.outcome.inserted + r.outcome.updated + r.outcome.resurrected for r in results)
+    what = f"{number(read)} rows read, {number(written)} written in {seconds:.1f} s"
+    return f"{len(results)} table{'s' if len(results) != 1 else ''} ({states}): {what}."
+
+
 def load_and_show(runtime: Runtime, specs: Sequence[TableSpec], options: LoadOptions, settings: LoopSettings) -> int:
     """Load, show, and return the exit code."""
     from cbm_etl_assets.cli.progress import load_progress
     from cbm_etl_assets.pipeline.batch import load_tables
 
-    output = runtime.output()
+    output, started = runtime.output(), runtime.now()
     with load_progress(output) as on_event:
         results = load_tables(
             runtime.platform, specs, options, threads=settings.threads or runtime.settings.load.threads,
@@ -139,7 +151,7 @@ def load_and_show(runtime: Runtime, specs: Sequence[TableSpec], options: LoadOpt
     code = exit_code(results)
     failures = [f"{r.table}: {r.error_class or r.status.value}: {r.error_message}" for r in results if r.error_message or r.error_class]
     summary = {"command": settings.command, "ok": code == 0, "exit_code": code, "tables": [document(r) for r in results]}
-    output.result(summary, result_table(results), *failures)
+    output.result(summary, result_table(results), total_line(results, (runtime.now() - started).total_seconds()), *failures)
     for result in (r for r in results if r.outcome.quarantined):
         output.note(f"{result.table}: {result.outcome.quarantined} rows were left out; why: cbm-etl quarantine list {result.table}")
     return code

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cbm_etl_assets.cli.load import Choice, choose, exit_code
+from cbm_etl_assets.cli.load import Choice, choose, exit_code, total_line
 from cbm_etl_assets.errors import ConfigurationError, UnknownTableError
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.pipeline import batch
@@ -153,3 +153,7 @@ def test_a_backfill_of_nothing_is_2(stage: Stage, loader: Loader, arguments: tup
     played = stage.play("backfill", *arguments)
     assert (played.code, says in played.err) == (2, True), played.err
     assert not loader.asked
+
+
+def test_the_total_counts_tables_and_rows_on_the_clock_of_the_wall() -> None:
+    assert total_line([good("a"), good("b"), bad("c")], 61.25) == "3 tables (2 success, 1 failed): 20 rows read, 14 written in 61.2 s."
