@@ -226,7 +226,8 @@ class OdbcSource:
         if settings.connection_string is None:
             raise SettingsError(
                 "No source is configured.",
-                remedy="set CBM_SOURCE__CONNECTION_STRING, e.g. DRIVER={Progress OpenEdge 12.2 Driver};HOST=h;PORT=20931;DB=d;UID=u;PWD=p",
+                remedy="start the twin (cbm-etl twin start), or set CBM_SOURCE__CONNECTION_STRING, "
+                "e.g. DRIVER={Progress OpenEdge 12.2 Driver};HOST=h;PORT=20931;DB=d;UID=u;PWD=p",
             )
         with connection_slot(self._slots, settings.max_connections, settings.connection_wait_seconds):
             secret = {"connection_string": settings.connection_string.get_secret_value()}
