@@ -41,7 +41,7 @@ def follow(platform: Platform, spec: TableSpec, run_id: str, *, is_first: bool) 
     try:
         found = platform.source.declared(spec)
     except SourceSchemaError as error:
-        gone = DriftRow(MISSING, ChangeClass.BREAKING.value, "", spec.table, "", error.message, "stopped")
+        gone = DriftRow(MISSING, ChangeClass.BREAKING.value, spec.table, "", "", error.message, "stopped")
         platform.control.record_drift(spec.name, [gone], run_id=run_id)
         raise SourceSchemaError(
             error.message, remedy=f"ODS keeps what it has. Take '{spec.name}' out of the specs, or correct its `table:`"

@@ -8,7 +8,7 @@ by ';'. Knows nothing of the server's processes or the wire.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +61,28 @@ def create_table(conn: Connection[Any], table: SourceTable, *, indexes: bool = T
         _describe(conn, table)
         if indexes:
             create_indexes(conn, table)
+
+
+def alter_table(conn: Connection[Any], table: SourceTable, renamed: Mapping[str, str] | None = None) -> None:
+    """Makes the stored columns and the catalogue rows those of `table`; rows stay. `renamed`: old name -> new one.
+
+    A column that goes takes its indexes along; none is made for one that comes.
+    """
+    name = sql.Identifier(table.name)
+    with conn.transaction():
+        for old, new in (renamed or {}).items():
+            conn.execute(sql.SQL("ALTER TABLE pub.{} RENAME COLUMN {} TO {}").format(name, sql.Identifier(old), sql.Identifier(new)))
+        known = "SELECT column_name FROM information_schema.columns WHERE table_schema = 'pub' AND table_name = %s"
+        stored = {str(row[0]) for row in conn.execute(known, (table.name,)).fetchall()}
+        for gone in sorted(stored - {c.name for c in table.columns}):
+            conn.execute(sql.SQL("ALTER TABLE pub.{} DROP COLUMN {}").format(name, sql.Identifier(gone)))
+        for column in table.columns:
+            parts = {"t": name, "c": sql.Identifier(column.name), "k": sql.SQL(_stored_type(column))}
+            retype = sql.SQL("ALTER TABLE pub.{t} ALTER COLUMN {c} TYPE {k} USING {c}::{k}")
+            add = sql.SQL("ALTER TABLE pub.{t} ADD COLUMN {c} {k}")
+            conn.execute((retype if column.name in stored else add).format(**parts))
+        conn.execute("DELETE FROM cbm_twin.tables WHERE lower(name) = lower(%s)", (table.name,))
+        _describe(conn, table)
 
 
 def drop_table(conn: Connection[Any], name: str) -> None:

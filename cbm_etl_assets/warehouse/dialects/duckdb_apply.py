@@ -113,7 +113,9 @@ class DuckDbApply:
         if not self.request.force and ((known and is_other) or other_version):
             common = [c for c in self.request.hash_columns if not known or c in known]
             differs = Fragment(f"({self._values_differ(common)}{respelled})")
-            refreshed = Fragment("WHEN o._hashdiff <> s._hashdiff OR o._hash_version <> $hash_version THEN 'refreshed'")
+            # A column renamed in its place in the order of the hash leaves the hash as it was.
+            fresh = self._values_differ([c for c in self.request.hash_columns if c not in common])
+            refreshed = Fragment(f"WHEN o._hashdiff <> s._hashdiff OR o._hash_version <> $hash_version OR {fresh} THEN 'refreshed'")
         parameters: dict[str, object] = {"seq": self.request.seq}
         if str(refreshed):
             parameters["hash_version"] = self.request.hash_version
