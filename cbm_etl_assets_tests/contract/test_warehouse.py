@@ -242,7 +242,7 @@ def test_the_query_door_only_reads(loader: Loader, statement: str) -> None:
     [
         ("SELECT * FROM ods.clients", "check the name"), ("SELECT nope FROM ods.client", "check the statement"),
         ("SELEC 1", "check the statement"), ("SELECT CAST('a' AS INTEGER)", "check the statement"),
-        ("DELETE FROM ods.client", "only reading"),
+        ("DELETE FROM ods.client", "only reading"), ("", "for instance"), ("-- nothing", "for instance"),
     ],
 )  # fmt: skip
 def test_the_remedy_fits_what_was_refused(loader: Loader, statement: str, remedy: str) -> None:

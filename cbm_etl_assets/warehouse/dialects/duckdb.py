@@ -211,9 +211,12 @@ class DuckDbWarehouse:
     @staticmethod
     def _run_read_only(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object]) -> duckdb.DuckDBPyConnection:
         try:
-            return connection.execute(sql, list(parameters))
+            found: duckdb.DuckDBPyConnection | None = connection.execute(sql, list(parameters))  # None, against its stub, for no statement
         except duckdb.Error as error:
             raise _not_reading(error) from None
+        if found is None:
+            raise WarehouseError("There is no statement in the query.", remedy="for instance SELECT * FROM ods.client")
+        return found
 
     @contextmanager
     def _reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
