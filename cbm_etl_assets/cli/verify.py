@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from cbm_etl_assets.metadata.spec import TableSpec
     from cbm_etl_assets.pipeline.certificate import Certificate
 
-COLUMNS = ("table", "status", "source", "ods", "missing", "extra", "different", "pending", "verified through", "seconds")
-NUMBERS = ("source", "ods", "missing", "extra", "different", "pending", "seconds")
+COUNTS = ("missing", "extra", "different", "pending", "quarantined")
+COLUMNS = ("table", "status", "source", "ods", *COUNTS, "verified through", "seconds")
+NUMBERS = ("source", "ods", *COUNTS, "seconds")
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def document(one: Verified, secrets: Sequence[str]) -> dict[str, Any]:
     proof = {
         "run_id": found.run_id, "verified_through": found.verified_through, "seq": found.seq, "seconds": round(found.seconds, 3),
         "rows": {"source": found.rows_source, "ods": found.rows_ods},
-        "keys": {name: getattr(found, name) for name in ("missing", "extra", "different", "pending")}, "key_columns": found.key_columns,
+        "keys": {name: getattr(found, name) for name in COUNTS}, "key_columns": found.key_columns,
         "differences": [{"kind": k.kind, "key": k.key, "columns": k.columns} for k in found.keys], "truncated": found.truncated,
         "fingerprints": found.fingerprints, "buckets_different": found.buckets_different,
         "columns": [c.document() for c in found.columns],
@@ -67,7 +68,7 @@ def _row(one: Verified) -> tuple[object, ...]:
     found = one.certificate
     if found is None:
         return (one.table, "failed", *("" for _ in COLUMNS[2:]))
-    counts = (found.rows_source, found.rows_ods, found.missing, found.extra, found.different, found.pending)
+    counts = (found.rows_source, found.rows_ods, *(getattr(found, name) for name in COUNTS))
     status = "ok" if found.equal else "fail"
     return (one.table, status, *map(number, counts), str(found.verified_through or ""), number(found.seconds, 1))
 

@@ -79,6 +79,7 @@ class CertificateRow:
     extra: int
     different: int
     pending: int
+    quarantined: int
     keys_source: str
     keys_ods: str
     content_source: str

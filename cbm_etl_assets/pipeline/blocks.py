@@ -8,9 +8,11 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cbm_etl_assets.metadata.badrow import BadRow
 from cbm_etl_assets.metadata.spec import ColumnSpec, TableSpec
 from cbm_etl_assets.pipeline.isolate import read_around
 from cbm_etl_assets.pipeline.platform import Platform
@@ -25,8 +27,23 @@ if TYPE_CHECKING:
 BLOCK_CELLS = 20_000_000
 
 
+@dataclass(frozen=True)
+class Fresh:
+    """Raw files just read; `bad`: rows that are not in them, because they cannot be read or converted."""
+
+    files: list[Path]
+    bad: tuple[BadRow, ...] = ()
+
+
 @contextmanager
-def fresh_extraction(platform: Platform, spec: TableSpec, keys: pa.Table | None = None) -> Iterator[list[Path]]:
+def fresh_extraction(platform: Platform, spec: TableSpec) -> Iterator[list[Path]]:
+    """As `fresh_rows`, the files alone."""
+    with fresh_rows(platform, spec) as fresh:
+        yield fresh.files
+
+
+@contextmanager
+def fresh_rows(platform: Platform, spec: TableSpec, keys: pa.Table | None = None) -> Iterator[Fresh]:
     """The table (or its rows of these keys) as the source holds it now, in temporary Parquet files. Raises: as Source.extract."""
     scratch = platform.settings.home / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)
@@ -35,7 +52,7 @@ def fresh_extraction(platform: Platform, spec: TableSpec, keys: pa.Table | None 
         source = platform.settings.source
         policy = RetryPolicy(retries=source.retries, base_seconds=source.retry_delay_seconds)
         result = call_with_retry(lambda: read_around(platform.source, request), policy, clockwork=platform.clockwork)
-        yield [Path(folder) / file.name for file in result.found.files]
+        yield Fresh([Path(folder) / file.name for file in result.found.files], result.found.bad + result.unread)
 
 
 def column_blocks(columns: Sequence[ColumnSpec], rows: int, cells: int | None = None) -> list[tuple[ColumnSpec, ...]]:

@@ -55,10 +55,13 @@ class ColumnProof:
 
 @dataclass(frozen=True)
 class Certificate:
-    """The source now against ODS now. `pending`: keys the source changed since the last load. `verified_through`: naive source
-    time up to which ODS is proven equal, None when it is not. `keys`: the differing ones, MAX_KEYS at most (`truncated`).
-    `repair_keys` names them for a repair: the key's target columns and `_key_hash`; `misfiled` are rows of ODS whose stored
-    `_key_hash` is another row's.
+    """The source now against ODS now.
+
+    `pending`: keys the source changed since the last load. `quarantined`: keys whose row cannot be loaded, or waits in
+    quarantine for the next load; their last good version is what ODS should hold. `verified_through`: naive source time up to
+    which ODS is proven equal, None when it is not. `keys`: the differing ones, MAX_KEYS at most (`truncated`). `repair_keys`
+    names them for a repair: the key's target columns and `_key_hash`; `misfiled` are rows of ODS whose stored `_key_hash` is
+    another row's.
     """
 
     table: str
@@ -74,6 +77,7 @@ class Certificate:
     extra: int = 0
     different: int = 0
     pending: int = 0
+    quarantined: int = 0
     key_columns: tuple[str, ...] = ()
     keys: tuple[KeyDifference, ...] = ()
     truncated: bool = False
@@ -96,7 +100,7 @@ class Certificate:
         return CertificateRow(
             run_id=self.run_id, table_name=self.table, status=self.status.value, started=self.started_at_utc, ended=self.ended_at_utc,
             verified_through=self.verified_through, seq=self.seq, rows_source=self.rows_source, rows_ods=self.rows_ods,
-            missing=self.missing, extra=self.extra, different=self.different, pending=self.pending,
+            missing=self.missing, extra=self.extra, different=self.different, pending=self.pending, quarantined=self.quarantined,
             keys_source=prints.get("keys_source", ""), keys_ods=prints.get("keys_ods", ""),
             content_source=prints.get("rows_source", ""), content_ods=prints.get("rows_ods", ""),
             buckets_different=self.buckets_different, columns=_json([c.document() for c in self.columns]),

@@ -14,7 +14,7 @@ import polars as pl
 
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.pipeline import digests as d
-from cbm_etl_assets.pipeline.blocks import fresh_extraction
+from cbm_etl_assets.pipeline.blocks import fresh_rows
 from cbm_etl_assets.pipeline.keys import source_keys
 from cbm_etl_assets.pipeline.load import load_table
 from cbm_etl_assets.pipeline.pending import News, beyond_watermark, judge
@@ -103,8 +103,8 @@ class Settling:
     def _look(self, found: Found) -> Found:
         sides = self.sides
         keys = source_keys(sides.spec, self.key_table(found).to_arrow(compat_level=pl.CompatLevel.oldest()))
-        with fresh_extraction(sides.platform, sides.spec, keys) as files:
-            source = sides.chosen(sides.source(files), found.keys)
+        with fresh_rows(sides.platform, sides.spec, keys) as fresh:
+            source = sides.chosen(sides.source(fresh.files), found.keys)
         ods = sides.chosen(sides.ods(), found.keys)
         digests = [*d.KEY, "d1", "d2", "c"]
         return Found(d.differing_keys(source.select(digests), ods.select(digests), has_key=True), source, ods)

@@ -20,8 +20,9 @@ import polars as pl
 from cbm_etl_assets.errors import LakeError, WarehouseError
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.pipeline import digests as d
-from cbm_etl_assets.pipeline.blocks import fresh_extraction
+from cbm_etl_assets.pipeline.blocks import Fresh, fresh_rows
 from cbm_etl_assets.pipeline.certificate import MAX_KEYS, Certificate, ColumnProof, KeyDifference, Verdict
+from cbm_etl_assets.pipeline.drift import preview
 from cbm_etl_assets.pipeline.pending import beyond_watermark
 from cbm_etl_assets.pipeline.platform import Platform
 from cbm_etl_assets.pipeline.settle import Found, Settling
@@ -33,9 +34,24 @@ from cbm_etl_assets.warehouse.port import TableState
 def verify(platform: Platform, spec: TableSpec, run_id: str = "") -> Certificate:
     """Compare and record. Raises: LoadError when a side cannot be read, BusyError when a key must be loaded once and cannot be."""
     platform.control.upgrade()
-    certificate = _Verification(platform, spec, run_id or str(uuid.uuid4())).run()
+    certificate = _Verification(platform, _comparable(platform, spec), run_id or str(uuid.uuid4())).run()
     platform.control.add_certificate(certificate.row())
     return certificate
+
+
+def _comparable(platform: Platform, spec: TableSpec) -> TableSpec:
+    """The spec a load would follow now, less the columns ODS has not taken on yet: the next load brings those."""
+    if not platform.warehouse.state(spec.name).last_applied_seq:
+        raise WarehouseError(f"Table '{spec.name}' was never loaded: there is nothing to verify.", remedy=f"cbm-etl run {spec.name}")
+    followed = preview(platform, spec, is_first=False).spec
+    stored = platform.warehouse.arrow(" ".join(("SELECT * FROM", f'ods."{spec.name}"', "WHERE FALSE")))
+    known = {name.lower() for name in stored.column_names}
+    named = {name.lower() for name in (*followed.primary_key, *(followed.cursor.columns if followed.cursor else ()))}
+    kept = [c for c in followed.columns if c.exclude or c.name.lower() in named or known.issuperset(n.lower() for n in c.target_names)]
+    if len(kept) == len(followed.columns):
+        return followed
+    fields = followed.model_dump(exclude_unset=True) | {"columns": [c.model_dump(exclude_unset=True) for c in kept]}
+    return TableSpec.model_validate(fields)
 
 
 @dataclass(frozen=True)
@@ -49,6 +65,7 @@ class _Measures:
     found: Found
     rest: pl.DataFrame
     pending: int
+    quarantined: int
 
 
 @dataclass
@@ -64,12 +81,7 @@ class _Verification:
     @cached_property
     def state(self) -> TableState:
         """As it was before the first row was read."""
-        state = self.platform.warehouse.state(self.spec.name)
-        if not state.last_applied_seq:
-            raise WarehouseError(
-                f"Table '{self.spec.name}' was never loaded: there is nothing to verify.", remedy=f"cbm-etl run {self.spec.name}"
-            )
-        return state
+        return self.platform.warehouse.state(self.spec.name)
 
     @cached_property
     def settling(self) -> Settling:
@@ -82,17 +94,24 @@ class _Verification:
 
     def _measure(self) -> _Measures:
         state, t0 = self.state, self.platform.source.clock()
-        with fresh_extraction(self.platform, self.spec) as files:
-            source = self.sides.digester.measure(self.sides.source(files))
+        with fresh_rows(self.platform, self.spec) as fresh:
+            source = self.sides.digester.measure(self.sides.source(fresh.files))
             ods = self.sides.digester.measure(self.sides.ods())
             buckets = d.differing_buckets(source, ods)
             left, right = (m.digests.filter(d.bucket_of().is_in(buckets.implode())) for m in (source, ods))
-            keys = d.differing_keys(left, right, has_key=bool(self.spec.primary_key))
+            set_aside = self._set_aside(fresh)
+            keys = d.differing_keys(left, right, has_key=bool(self.spec.primary_key)).join(set_aside, on=d.KEY, how="anti")
             ahead = beyond_watermark(keys, state)
             unclear = keys.filter(~ahead)
-            settled = self.settling.settle(unclear.head(MAX_KEYS), files)
+            settled = self.settling.settle(unclear.head(MAX_KEYS), fresh.files)
         pending = settled.pending + keys.height - unclear.height
-        return _Measures(t0, source, ods, buckets.len(), settled.found, unclear.slice(MAX_KEYS), pending)
+        return _Measures(t0, source, ods, buckets.len(), settled.found, unclear.slice(MAX_KEYS), pending, set_aside.height)
+
+    def _set_aside(self, fresh: Fresh) -> pl.DataFrame:
+        """k1, k2 of keys whose row cannot be loaded: found bad just now, or kept in quarantine until the next load looks again."""
+        entries = self.platform.control.quarantine_entries(self.spec.name)
+        hashes = {row.key_hash for row in fresh.bad} | {e.row.key_hash for e in entries if e.state == "open"}
+        return pl.DataFrame({"hash": [bytes.fromhex(h) for h in sorted(hashes)]}, schema={"hash": pl.Binary}).select(d.key_words("hash"))
 
     def _certificate(self, started: dt.datetime, m: _Measures) -> Certificate:
         listed = self._listed(m.found)
@@ -104,6 +123,7 @@ class _Verification:
             table=self.spec.name, run_id=self.run_id, status=Verdict.EQUAL if equal else Verdict.DIFFERENT, started_at_utc=started,
             ended_at_utc=self.platform.now(), verified_through=self._through(m) if equal else None,
             seq=self.state.last_applied_seq, rows_source=m.source.rows, rows_ods=m.ods.rows, **counted, pending=m.pending,
+            quarantined=m.quarantined,
             key_columns=self.spec.key_targets, keys=listed, truncated=bool(m.rest.height),
             columns=tuple(ColumnProof(n, m.source.columns[n], m.ods.columns[n], different[n]) for n in self.sides.names),
             fingerprints={

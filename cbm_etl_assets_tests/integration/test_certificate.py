@@ -227,13 +227,10 @@ def test_a_verification_leaves_nothing_behind(line: Line, tmp_path: Path) -> Non
     assert line.leftovers() == []
 
 
-def test_a_column_the_source_has_just_got_does_not_disturb(line: Line) -> None:
+def test_a_column_of_the_spec_that_no_load_has_followed_is_not_compared(line: Line) -> None:
     line.load()
-    line.create(200, width=30)  # the same rows again
-    assert check(line).equal
-    line.spec = article_spec(
-        columns=[*(c.model_dump(exclude_defaults=True) for c in line.spec.columns), {"name": "neuf", "type": "integer"}]
-    )
+    columns = [c.model_dump(exclude_defaults=True) for c in line.spec.columns]
+    line.spec = article_spec(columns=[*columns, {"name": "neuf", "type": "integer"}])
     assert [c.name for c in check(line).columns] == ["cod_art", "gencod_v", "Libelle", "qte", "dat_mod"]
 
 

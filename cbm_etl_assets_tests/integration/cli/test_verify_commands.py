@@ -64,7 +64,7 @@ def test_verify_exits_0_when_equal_and_1_with_the_keys_when_not(line: Line) -> N
     assert table["differences"] == [
         {"kind": "different", "key": ["A00012"], "columns": ["qte"]}, {"kind": "missing", "key": ["A00013"], "columns": []},
     ]  # fmt: skip
-    assert table["keys"] == {"missing": 1, "extra": 0, "different": 1, "pending": 0}
+    assert table["keys"] == {"missing": 1, "extra": 0, "different": 1, "pending": 0, "quarantined": 0}
     shown = play(line, "verify", "article", "--limit", "1")
     assert shown.code == 1
     assert "article: different A00012 in qte" in shown.out

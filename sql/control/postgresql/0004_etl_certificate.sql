@@ -14,6 +14,7 @@ CREATE TABLE IF NOT EXISTS etl.Certificate (
     KeysExtra BIGINT NOT NULL,
     KeysDifferent BIGINT NOT NULL,
     KeysPending BIGINT NOT NULL,
+    KeysQuarantined BIGINT NOT NULL,
     KeysFingerprintSource VARCHAR(64) NOT NULL,
     KeysFingerprintOds VARCHAR(64) NOT NULL,
     RowsFingerprintSource VARCHAR(64) NOT NULL,

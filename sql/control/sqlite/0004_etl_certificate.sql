@@ -14,6 +14,7 @@ CREATE TABLE IF NOT EXISTS etl.Certificate (
     KeysExtra INTEGER NOT NULL,
     KeysDifferent INTEGER NOT NULL,
     KeysPending INTEGER NOT NULL,
+    KeysQuarantined INTEGER NOT NULL,
     KeysFingerprintSource TEXT NOT NULL,
     KeysFingerprintOds TEXT NOT NULL,
     RowsFingerprintSource TEXT NOT NULL,
