@@ -69,6 +69,14 @@ def _verdict(story: Story, name: str) -> str:
     return f"NO: {proof.missing} missing, {proof.extra} extra, {proof.different} different"
 
 
+def program() -> str:
+    """`cbm-etl` as the reader can type it: after `make demo` it is in .venv/bin and not on the PATH."""
+    beside = Path(sys.executable).with_name("cbm-etl")
+    if sys.prefix == sys.base_prefix or not beside.exists():
+        return "cbm-etl"
+    return str(beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside)
+
+
 @contextlib.contextmanager
 def quiet_dagster(log: Path, output: Output) -> Iterator[None]:
     """Dagster's console log goes to a file; ours keeps the terminal, also while Dagster captures the streams of a step."""
@@ -106,8 +114,8 @@ def demo(
     clean = without_secrets([act.result for act in story.acts], runtime.secrets)
     story.acts = [replace(act, result=result) for act, result in zip(story.acts, clean, strict=True)]
     code = exit_code([act.result for act in story.acts]) or (0 if story.proven else 1)
-    failures = [f"{r.table}: {r.error_class}: {r.error_message}" for r in story.failed]
-    home = f"cbm-etl --home {story.home}"
+    failures = [": ".join(filter(None, (r.table, r.error_class, r.error_message))) for r in story.failed]
+    home = f"{program()} --home {story.home}"
     ask = 'sql "SELECT * FROM ods.client LIMIT 5"'
     closing = f"{story.seconds:.0f} s in all. The runs in Dagster's UI: {home} ui. The warehouse: {home} {ask}."
     twin = f"The twin still runs; it ends with: {home} twin stop." if keep else f"To load again, start the twin first: {home} twin start."

@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
 from cbm_etl_assets.cli import demo_story
-from cbm_etl_assets.cli.demo import quiet_dagster, story_document, story_table
+from cbm_etl_assets.cli.demo import program, quiet_dagster, story_document, story_table
 from cbm_etl_assets.cli.demo_story import Act, Story, Teller, alone, clear, copy_tables, demo_settings
 from cbm_etl_assets.cli.output import Output
 from cbm_etl_assets.errors import BusyError
@@ -118,3 +119,16 @@ def test_dagsters_log_goes_to_a_file(tmp_path: Path, capfd: pytest.CaptureFixtur
         output.note("said")
     assert capfd.readouterr().err == "said\n"
     assert (tmp_path / "logs/d.log").read_text() == "noise\n"
+
+
+def test_the_commands_it_ends_with_can_be_typed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    there = tmp_path / ".venv" / "bin"
+    there.mkdir(parents=True)
+    (there / "cbm-etl").touch()
+    monkeypatch.setattr(sys, "executable", str(there / "python"))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / ".venv"))
+    assert program() == str(there / "cbm-etl")
+    monkeypatch.chdir(tmp_path)
+    assert program() == str(Path(".venv", "bin", "cbm-etl"))
+    (there / "cbm-etl").unlink()
+    assert program() == "cbm-etl"
