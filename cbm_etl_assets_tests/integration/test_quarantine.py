@@ -39,12 +39,13 @@ def set_label(line: Line, key: str, label: str) -> None:
 
 
 def widen(line: Line, width: int) -> None:
-    """What dbtool does: the catalogue's SQL width follows the data."""
+    """What dbtool does: the catalogue's SQL width follows the data; or what a careless hand does."""
     from cbm_etl_assets.twin import store
 
     with line.twin.pg() as conn:
         conn.execute("DELETE FROM cbm_twin.tables WHERE name = 'article'")
         store._describe(conn, source_table(width))
+        conn.execute("UPDATE pub.article SET qte = qte WHERE cod_art = 'A00001'")  # the twin measures values after writes
 
 
 def replay(line: Line) -> LoadResult:
@@ -83,6 +84,19 @@ def test_a_row_is_healed_once_dbtool_has_widened_its_column(line: Line) -> None:
     result = line.load(Mode.INCREMENTAL)
     assert (result.outcome.inserted, result.outcome.quarantined) == (1, 0)
     assert ods_label(line, "A00077") == WIDE
+    line.assert_equal()
+
+
+def test_a_width_that_shrinks_below_the_data_cuts_nothing(line: Line) -> None:
+    """SD07"""
+    long = "vingt-trois caractères."
+    for key in ("A00003", "A00150", "A00151"):
+        set_label(line, key, long)
+    line.load()
+    widen(line, 15)
+    result = line.load(Mode.FULL)
+    assert (result.outcome.unchanged, result.outcome.quarantined, result.outcome.deleted) == (197, 3, 0)
+    assert keys(line) == ["A00003", "A00150", "A00151"]
     line.assert_equal()
 
 
