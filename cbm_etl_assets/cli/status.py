@@ -70,7 +70,8 @@ def _row(e: dict[str, Any]) -> tuple[object, ...]:
 def status(context: typer.Context, as_json: Json = False) -> None:
     """Show the last run of every table.
 
-    Age, rows, watermark, SLA. Reads the control database only, so it answers while a load holds the warehouse.
+    Age, rows, watermark, SLA. Opens the control database only, so it answers while a load holds the warehouse. A run that was
+    killed is closed as failed.
 
     JSON: command, tables[table, status, sla, mode, ended_at, age_seconds, rows{read, ...}, watermark, error]
     """
@@ -78,6 +79,7 @@ def status(context: typer.Context, as_json: Json = False) -> None:
     output = runtime.output(machine=as_json)
     control = runtime.platform.control
     control.upgrade()
+    control.reap_runs()  # else a killed run would look like a running one until the next load of its table
     runs = {r["tablename"]: r for r in _lower(control.query(LAST_RUNS))}
     waters = {r["tablename"]: r["watermarkts"] for r in _lower(control.query(WATERMARKS))}
     slas = {r["tablename"]: r["slastatus"] for r in _lower(control.query(BREACHES))}

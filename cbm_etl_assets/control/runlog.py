@@ -49,6 +49,16 @@ def _close_orphans(session: Session, entry: LogStart, owner: str, now: dt.dateti
             session.execute(statement("log_orphan"), {"log_id": row["LogId"], "ended": now})
 
 
+def reap(database: Database, now: dt.datetime) -> int:
+    """Close the STARTED rows whose run is surely over: a dead process of this host, or old and holding nothing."""
+    closed = 0
+    with database.transaction() as session:
+        for row in session.rows(statement("log_open_all"), {}):
+            if _is_orphan(row, _live_holder(session, str(row["TableName"]), now), now):
+                closed += session.execute(statement("log_orphan"), {"log_id": row["LogId"], "ended": now})
+    return closed
+
+
 def _live_holder(session: Session, table: str, now: dt.datetime) -> tuple[str, int] | None:
     rows = session.rows(statement("lock_read"), {"table_name": table})
     if not rows or not rows[0]["Owner"]:

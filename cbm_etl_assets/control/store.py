@@ -50,6 +50,9 @@ class ControlStore:
     def end_log(self, log_id: int, end: LogEnd) -> None:
         runlog.end_log(self._ready(), log_id, end)
 
+    def reap_runs(self) -> int:
+        return runlog.reap(self._ready(), self._now())
+
     def add_metrics(self, run_id: str, table: str, values: dict[str, float]) -> None:
         runlog.add_metrics(self._ready(), run_id, table, values, self._now())
 

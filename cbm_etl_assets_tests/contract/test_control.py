@@ -101,6 +101,20 @@ def test_orphan_of_a_dead_process_is_closed_by_the_next_start(control: ControlKi
     assert rows[other]["Status"] == "started", "another table's row is not touched"
 
 
+def test_killed_runs_are_reaped_and_living_ones_stay(control: ControlKit) -> None:
+    """CF13: without waiting for the next load of their table."""
+    dead, alive, elsewhere = begin(control), begin(control, "produit"), begin(control, "stock")
+    write(control, "UPDATE etl.ETL_Log SET Owner = :owner WHERE TableName = 'client'", owner=DEAD)
+    write(control, "UPDATE etl.ETL_Log SET Owner = 'elsewhere:1:x' WHERE TableName = 'stock'")
+    statuses = lambda: {r["LogId"]: r["Status"] for r in control.store.query("SELECT * FROM etl.ETL_Log")}  # noqa: E731
+    assert control.store.reap_runs() == 1
+    assert statuses() == {dead: "failed", alive: "started", elsewhere: "started"}
+    control.clock.forward(minutes=16)
+    with control.store.lock("produit", "r1", wait_seconds=0, ttl_seconds=60):
+        assert control.store.reap_runs() == 1, "unseen for minutes and holding nothing"
+    assert statuses() == {dead: "failed", alive: "started", elsewhere: "failed"}
+
+
 def test_row_of_another_host_is_closed_under_the_lock_or_when_old(control: ControlKit) -> None:
     first = begin(control)
     write(control, "UPDATE etl.ETL_Log SET Owner = 'elsewhere:1:x'")

@@ -66,6 +66,9 @@ class FakeControl:
 
     def upgrade(self) -> None: ...
 
+    def reap_runs(self) -> int:
+        return 0
+
     def quarantine_entries(self, table: str | None = None) -> list[QuarantineEntry]:
         return [entry for entry in self.quarantine if table in (None, entry.table)]
 

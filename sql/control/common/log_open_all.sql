@@ -1,0 +1,1 @@
+SELECT LogId, TableName, RunId, Owner, StartedUtc FROM etl.ETL_Log WHERE Status = 'started';
