@@ -37,11 +37,10 @@ def console(stream: IO[str] | None = None) -> Console:
     return Console(file=file, width=None if file.isatty() else PIPE_WIDTH, highlight=False, emoji=False, markup=False, soft_wrap=False)
 
 
-def _width(screen: Console, shown: RenderableType) -> int:
-    if screen.file.isatty():
-        return screen.width
-    wide = screen.options.update(max_width=PIPE_WIDTH_MOST)
-    return max(PIPE_WIDTH, Measurement.get(screen, wide, shown).maximum)
+def _widen(screen: Console, shown: RenderableType) -> None:
+    if not screen.file.isatty():
+        needed = Measurement.get(screen, screen.options.update(max_width=PIPE_WIDTH_MOST), shown).maximum
+        screen.width = max(PIPE_WIDTH, needed)
 
 
 def printable(text: str) -> str:
@@ -129,4 +128,5 @@ class Output:
             if isinstance(one, str):
                 screen.print(Text(printable(one)), soft_wrap=True)  # a command in it must stay one line to be copied
             else:
-                screen.print(one, width=_width(screen, one))
+                _widen(screen, one)
+                screen.print(one)

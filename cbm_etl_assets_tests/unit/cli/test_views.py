@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cbm_etl_assets.cli.output import Output, number, table
+from cbm_etl_assets.cli.output import PIPE_WIDTH_MOST, Output, number, table
 from cbm_etl_assets.cli.progress import LineProgress
 from cbm_etl_assets.cli.status import age, as_utc
 from cbm_etl_assets.pipeline.results import LoadEvent
@@ -122,3 +122,15 @@ def test_line_progress_says_each_stage_and_a_long_stage_now_and_then() -> None:
         progress(event)
     assert said[:3] == ["client: reading", "client: reading, 1\u00a0400 rows, 100 rows/s, ETA 26 s", "client: merging"]
     assert said[3].startswith("client: done")
+
+
+def test_a_pipe_is_as_wide_as_the_table_needs_within_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    out = io.StringIO()
+    remedy, memo = "r" * 300 + " end", "x" * 3000
+    Output(out=out).result({}, table("", ("check", "remedy"), [("driver", remedy)]), f"one line {remedy}")
+    assert f"│ driver │ {remedy} │" in out.getvalue().splitlines()
+    assert f"one line {remedy}" in out.getvalue().splitlines()
+    Output(out=out).result({}, table("", ("memo",), [(memo,)]))
+    assert max(map(len, out.getvalue().splitlines())) == PIPE_WIDTH_MOST
+    assert out.getvalue().count("x") == 3000
