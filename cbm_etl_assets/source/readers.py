@@ -173,8 +173,18 @@ def _rows_to_batch(rows: list[tuple[object, ...]], schema: pa.Schema) -> pa.Reco
     arrays = []
     for values, wanted in zip(zip(*rows, strict=True), schema, strict=True):
         is_aware = pa.types.is_timestamp(wanted.type) and wanted.type.tz
-        if is_aware or pa.types.is_string(wanted.type) or pa.types.is_decimal(wanted.type):
-            arrays.append(pa.array([None if v is None else str(v) for v in values], pa.string()))
-        else:
-            arrays.append(pa.array(values, wanted.type))
+        as_text = is_aware or pa.types.is_string(wanted.type) or pa.types.is_decimal(wanted.type)
+        arrays.append(_texts(values) if as_text else _as_given(values, wanted.type))
     return pa.RecordBatch.from_arrays(arrays, names=schema.names)
+
+
+def _as_given(values: tuple[object, ...], wanted: pa.DataType) -> pa.Array:
+    """One value that does not fit must not fail the batch here, where nothing can tell which row it is."""
+    try:
+        return pa.array(values, wanted)
+    except (pa.ArrowException, OverflowError):
+        return _texts(values)
+
+
+def _texts(values: tuple[object, ...]) -> pa.Array:
+    return pa.array([None if v is None else str(v) for v in values], pa.string())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pyarrow as pa
 import pytest
 
 from cbm_etl_assets.errors import ConversionError
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.source.binding import RawCaster
+from cbm_etl_assets.source.readers import _rows_to_batch
 
 SPEC = TableSpec.model_validate({"table": "t", "columns": [
     {"name": "a", "type": "decimal(5,2)"}, {"name": "b", "type": "integer", "mask": "null"}, {"name": "c", "type": "varchar(5)"},
@@ -37,3 +40,18 @@ def test_what_does_not_fit_is_null_and_named_the_rest_is_exact() -> None:
 def test_more_than_the_limit_is_an_error_of_the_table() -> None:
     with pytest.raises(ConversionError, match="column 'a': value 'NaN' does not fit"):
         RawCaster(SPEC).cast_rows(bound(*[("NaN", 1, "x")] * 4), 3)
+
+
+def test_the_slow_reader_leaves_a_misfit_to_be_named_by_row() -> None:
+    schema = pa.schema([("n", pa.int32()), ("d", pa.date32()), ("l", pa.bool_()), ("t", pa.timestamp("us"))])
+    good = (1, dt.date(2026, 1, 2), True, dt.datetime(2026, 1, 2, 3, 4, 5, 6))
+    rows: list[tuple[object, ...]] = [good, (2**40, "hier", "peut-être", "jamais"), (10**30, None, False, None)]
+    spec = TableSpec.model_validate({"table": "t", "columns": [
+        {"name": "n", "type": "integer"}, {"name": "d", "type": "date"},
+        {"name": "l", "type": "boolean"}, {"name": "t", "type": "timestamp"},
+    ]})  # fmt: skip
+    out, found = RawCaster(spec).cast_rows(_rows_to_batch(rows, schema), 10)
+    assert tuple(out.slice(0, 1).to_pylist()[0].values()) == good
+    assert sorted(found) == [1, 2]
+    assert out.column("l").to_pylist() == [True, None, False]
+    assert out.column("n").to_pylist() == [1, None, None]
