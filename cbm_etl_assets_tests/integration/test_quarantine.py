@@ -35,7 +35,7 @@ def keys(line: Line, state: str = "open") -> list[str | None]:
 
 
 def set_label(line: Line, key: str, label: str) -> None:
-    line.execute("UPDATE pub.article SET \"Libelle\" = %s WHERE cod_art = %s", label, key)
+    line.execute('UPDATE pub.article SET "Libelle" = %s WHERE cod_art = %s', label, key)
 
 
 def widen(line: Line, width: int) -> None:
@@ -131,7 +131,7 @@ def test_scattered_wide_rows_are_isolated_and_retried_until_they_are_narrower(li
 
 def test_a_value_that_does_not_fit_its_declared_type_is_left_out(line: Line) -> None:
     line.spec = typed_spec()
-    line.execute("UPDATE pub.article SET \"gencod-v\" = right(cod_art, 3)")
+    line.execute('UPDATE pub.article SET "gencod-v" = right(cod_art, 3)')
     line.execute("UPDATE pub.article SET \"gencod-v\" = 'douze' WHERE cod_art = 'A00012'")
     first = line.load()
     assert (first.outcome.read, first.outcome.inserted, first.outcome.quarantined) == (200, 199, 1)
@@ -164,7 +164,7 @@ def test_above_the_threshold_the_load_fails_in_words_and_publishes_nothing(line:
     line.load()
     before = line.ods_rows()
     line.spec = typed_spec(quarantine={"max_rows": 2, "max_percent": 1})
-    line.execute("UPDATE pub.article SET \"gencod-v\" = right(cod_art, 3)")
+    line.execute('UPDATE pub.article SET "gencod-v" = right(cod_art, 3)')
     line.execute("UPDATE pub.article SET \"gencod-v\" = 'non' WHERE cod_art <= 'A00003'")
     with pytest.raises(TooManyBadRowsError, match="3 of 200 rows cannot be loaded; its quarantine takes 2 rows or 1 %"):
         line.load(Mode.FULL)
@@ -241,6 +241,34 @@ def test_a_load_killed_before_its_merge_forgets_no_bad_row(line: Line) -> None:
     assert keys(line) == ["A00100"]
     set_label(line, "A00100", "bon")
     line.load(Mode.INCREMENTAL)
+    line.assert_equal()
+
+
+def test_a_backfill_leaves_the_wide_row_of_its_partition_out(line: Line) -> None:
+    line.load()
+    line.put("A00030", WIDE, dt.datetime(2026, 1, 2, 6))
+    result = line.load(Mode.AUTO, "2026-01-02")
+    assert (result.mode, result.outcome.read, result.outcome.unchanged, result.outcome.quarantined) == (Mode.PARTITION, 24, 23, 1)
+    assert (keys(line), ods_label(line, "A00030")) == (["A00030"], "libellé 30")
+
+
+def test_the_commands_over_the_line(line: Line, capsys: pytest.CaptureFixture[str]) -> None:
+    from cbm_etl_assets.cli.app import main
+    from cbm_etl_assets.cli.runtime import Runtime
+
+    def play(*arguments: str) -> Any:
+        runtime = Runtime(lambda home: line.settings(), lambda settings: {"article": line.spec})
+        assert main([*arguments, "--json"], runtime) == 0
+        return json.loads(capsys.readouterr().out)
+
+    set_label(line, "A00077", WIDE)
+    assert play("run", "article")["tables"][0]["rows"]["quarantined"] == 1
+    [entry] = play("quarantine", "list", "article")["entries"]
+    assert (entry["key"], entry["column"], entry["error"]["class"]) == ({"cod_art": "A00077"}, "Libelle", "SqlWidthError")
+    set_label(line, "A00077", "réparé")
+    assert play("quarantine", "replay", "article")["tables"][0]["rows"]["inserted"] == 1
+    assert play("quarantine", "list", "article")["entries"] == []
+    assert play("quarantine", "show", "article", str(entry["id"]))["entry"]["state"] == "healed"
     line.assert_equal()
 
 
