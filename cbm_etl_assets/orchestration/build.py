@@ -7,6 +7,7 @@ import dagster as dg
 
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.orchestration.assets import WRITER_POOL, Blueprint, table_assets
+from cbm_etl_assets.orchestration.certificates import certificate_check, certificate_job
 from cbm_etl_assets.orchestration.jobs import build_job, table_groups
 from cbm_etl_assets.orchestration.marts import find_marts, mart_assets
 from cbm_etl_assets.orchestration.reaper import stale_run_sensor
@@ -36,11 +37,16 @@ def build_defs(catalog: Mapping[str, TableSpec], settings: Settings, *, resource
     specs = sorted(catalog.values(), key=lambda s: s.name)
     blueprint = make_blueprint(catalog, settings)
     tables = [table_assets(spec, blueprint) for spec in specs]
+    certificates = [certificate_check(spec, blueprint.pool) for spec in specs]
     marts = find_marts(catalog) if settings.warehouse.kind == "duckdb" else []
     bound = {**default_resources(settings, catalog), **({"duckdb": duckdb_resource(settings)} if marts else {}), **(resources or {})}
-    define = partial(dg.Definitions, assets=[*tables, *mart_assets(marts, settings)], resources=bound, executor=dg.in_process_executor)
+    define = partial(
+        dg.Definitions, assets=[*tables, *mart_assets(marts, settings)], asset_checks=certificates, resources=bound,
+        executor=dg.in_process_executor,
+    )  # fmt: skip
     bare = define()
     mart_keys = [mart.key for mart in marts]
     jobs = [build_job(group, bare, mart_keys if group.name == "all_tables" else []) for group in table_groups(specs)]
     scheduled, schedules = build_schedules(specs, bare, settings.source.timezone)
-    return define(jobs=[*jobs, *scheduled], schedules=schedules, sensors=[stale_run_sensor()])
+    proving, weekly = certificate_job(certificates, settings.source.timezone)
+    return define(jobs=[*jobs, *scheduled, *proving], schedules=[*schedules, *weekly], sensors=[stale_run_sensor()])

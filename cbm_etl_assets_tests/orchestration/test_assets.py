@@ -62,7 +62,9 @@ def test_unknown_dependency_is_refused(settings: Settings) -> None:
 def test_jobs_by_priority_group_and_tag(settings: Settings) -> None:
     specs = catalog(daily("client", priority="critical", tags={"domaine": "tiers-co"}), spec("class"))
     jobs = {j.name for j in definitions(specs, settings).resolve_all_job_defs()}
-    assert jobs == {"__ASSET_JOB", "all_tables", "priority_critical", "priority_normal", "group_default", "tag_domaine_tiers_co"}
+    assert jobs == {
+        "__ASSET_JOB", "all_tables", "priority_critical", "priority_normal", "group_default", "tag_domaine_tiers_co", "verify_all",
+    }  # fmt: skip
 
 
 def test_a_grain_of_its_own_gets_a_job_of_its_own() -> None:
@@ -85,7 +87,8 @@ def test_schedules_group_by_cron_zone_and_mode(settings: Settings) -> None:
     )  # fmt: skip
     loaded = definitions(specs, settings)
     found = {s.name: s for s in loaded.schedules or []}
-    assert set(found) == {"incremental_0_2_x_x_x_schedule", "full_0_2_x_x_x_schedule", "incremental_0_2_x_x_x_off_schedule"}
+    expected = {"incremental_0_2_x_x_x_schedule", "full_0_2_x_x_x_schedule", "incremental_0_2_x_x_x_off_schedule", "verify_all_schedule"}
+    assert set(found) == expected
     nightly_schedule = found["incremental_0_2_x_x_x_schedule"]
     assert isinstance(nightly_schedule, dg.ScheduleDefinition)
     assert nightly_schedule.execution_timezone == "Europe/Paris"
