@@ -83,6 +83,8 @@ def alter_table(conn: Connection[Any], table: SourceTable, renamed: Mapping[str,
             conn.execute((retype if column.name in stored else add).format(**parts))
         conn.execute("DELETE FROM cbm_twin.tables WHERE lower(name) = lower(%s)", (table.name,))
         _describe(conn, table)
+        # Widths may be others: the proxy looks again.
+        conn.execute("INSERT INTO cbm_twin.touched VALUES (%s)", (table.name,))
 
 
 def drop_table(conn: Connection[Any], name: str) -> None:

@@ -306,3 +306,37 @@ def test_a_column_the_spec_leaves_out_from_the_start_is_not_read(line: Line) -> 
     assert line.load(Mode.INCREMENTAL).mode is Mode.INCREMENTAL
     assert "qte" not in ods_types(line)
     assert kinds(line) == [("undeclared", "qte", "ignored")]
+
+
+def test_a_width_that_shrinks_below_stored_values_quarantines_them(line: Line) -> None:
+    """SD07"""
+    line.execute("UPDATE pub.article SET \"Libelle\" = repeat('x', 25) WHERE cod_art = 'A00003'")
+    line.load()
+    before = line.ods_rows()
+    alter(line, retyped("Libelle", "varchar(20)", "character", 20))
+    result = line.load(Mode.FULL)
+    assert (result.outcome.quarantined, result.outcome.deleted) == (1, 0)
+    assert line.ods_rows() == before
+    assert kinds(line) == [("narrowed", "Libelle", "reported")]
+
+
+def test_another_odbc_database_is_compared_only_where_its_shape_changed(line: Line) -> None:
+    """Its catalogue functions are slow: one look at an empty result decides whether they are asked."""
+    from unittest.mock import patch
+
+    from cbm_etl_assets.source.odbc import OdbcSource
+
+    line.source_options = {"connection_string": line.twin.plain_odbc, "dialect": "ansi"}
+    line.spec = article_spec(source_schema="pub")
+    with patch.object(OdbcSource, "catalogue", side_effect=AssertionError("asked")):
+        for mode in (Mode.FULL, Mode.INCREMENTAL):
+            line.load(mode)
+    table = alter(line, added(column("cod_tva", "integer", "integer")))
+    line.execute("UPDATE pub.article SET cod_tva = 7")
+    assert line.load(Mode.INCREMENTAL).mode is Mode.FULL
+    assert_equal(line, table)
+    assert line.load(Mode.INCREMENTAL).mode is Mode.INCREMENTAL
+    assert ("added", "cod_tva", "loaded") in kinds(line)
+    line.execute("DROP TABLE pub.article")
+    with pytest.raises(SourceSchemaError, match="article"):
+        line.load(Mode.FULL)
