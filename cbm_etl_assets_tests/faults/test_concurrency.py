@@ -1,4 +1,7 @@
-"""Two loaders of one table: each ends well or says busy, no row is lost or doubled, and who lost the lock commits nothing."""
+"""Two loaders of one table: each ends well or says busy, no row is lost or doubled, and who lost the lock commits nothing.
+
+And one that is told to stop.
+"""
 
 from __future__ import annotations
 
@@ -39,6 +42,21 @@ for result in results:
     print(result.table, result.status, result.error_class, result.error_message)
 sys.exit(max(r.exit_code for r in results))
 """
+RUN = "import sys; from cbm_etl_assets.cli.app import main; sys.exit(main(['run', 'article', '--mode', 'full']))"
+# The merge of 200 rows takes 20 ms: a signal would never meet it. Here it takes long, inside its transaction.
+SLOW_MERGE = (
+    """
+import pathlib, time
+from cbm_etl_assets.warehouse.dialects.duckdb_apply import DuckDbApply
+remember = DuckDbApply._remember
+def slow(self):
+    remember(self)
+    pathlib.Path("merging").touch()
+    time.sleep(30)
+DuckDbApply._remember = slow
+"""
+    + RUN
+)
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
@@ -142,6 +160,28 @@ def test_a_loader_whose_lock_was_taken_over_cannot_commit(line: Line, start: Sta
     assert "another run took it over" in " ".join(output.split())
     line.assert_equal()
     assert line.load(Mode.INCREMENTAL).outcome.updated == 0
+    assert_sound(line)
+
+
+@pytest.mark.parametrize("instant", ["read", "merge"])
+def test_cf12_a_run_told_to_stop_ends_within_ten_seconds_and_the_next_one_heals(line: Line, start: Start, instant: str) -> None:
+    line.load()
+    before, at_merge = reads(line), instant == "merge"
+    line.execute("UPDATE pub.article SET \"Libelle\" = 'changé'")
+    if not at_merge:
+        line.twin.set_fault("latency", "article", milliseconds=1500)
+    process = start("-c", SLOW_MERGE if at_merge else RUN)
+    until(lambda: (line.home / "merging").exists() if at_merge else reads(line) > before, f"the {instant}")
+    process.send_signal(signal.SIGTERM)
+    told = time.monotonic()
+    code, output = ended(process)
+    assert code not in (0, 2, 3), output
+    assert time.monotonic() - told < 10 + 5, "10 s are promised; 5 more for a loaded machine"
+    assert "Traceback" not in output
+    assert len({row[2] for row in line.ods_rows()}) in (1, 200), "all of the load, where it could be ended in time, or nothing"
+    line.twin.clear_faults()
+    code, output = ended(start(*CLI, "full"))
+    assert code == 0, output
     assert_sound(line)
 
 
