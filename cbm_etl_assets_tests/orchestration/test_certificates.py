@@ -77,9 +77,7 @@ def test_the_job_verifies_every_table_and_a_difference_fails_its_check_only(
     assert found["client"].metadata["remedy"].value == "cbm-etl repair client"
 
 
-def test_loads_do_not_verify(
-    settings: Settings, instance: dg.DagsterInstance, scripted: ScriptedVerify, loader: ScriptedLoader
-) -> None:
+def test_loads_do_not_verify(settings: Settings, instance: dg.DagsterInstance, scripted: ScriptedVerify, loader: ScriptedLoader) -> None:
     assert run(settings, instance, "all_tables", partition_key=None, tags={"dagster/partition": "2026-11-21"}).success
     assert run(settings, instance, "group_default", tags={"dagster/partition": "2026-11-21"}).success
     assert (len(loader.calls), scripted.calls) == (6, [])
