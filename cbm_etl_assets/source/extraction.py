@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cbm_etl_assets.errors import ConversionError, TextTooLongError
+from cbm_etl_assets.errors import ConversionError, TextTooLongError, TooManyBadRowsError
 from cbm_etl_assets.metadata.badrow import BadRow
 from cbm_etl_assets.metadata.manifest import RawFile
 from cbm_etl_assets.metadata.spec import TableSpec
@@ -125,8 +125,9 @@ class _Pass:
     def _keep_bad(self, rows: tuple[BadRow, ...]) -> None:
         self.bad += rows
         if len(self.bad) > self.bad_limit:
-            raise ConversionError(
-                f"Table '{self.spec.name}': more than {self.bad_limit} rows cannot be loaded; the first: {self.bad[0].message}.",
+            raise TooManyBadRowsError(
+                f"Table '{self.spec.name}': more than {self.bad_limit} rows cannot be loaded; the first: {self.bad[0].message}. "
+                "Nothing was changed.",
                 remedy="correct the column's type or the key in the spec (cbm-etl tables sync), or raise quarantine.max_rows",
             )
 

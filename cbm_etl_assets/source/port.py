@@ -100,7 +100,7 @@ class Source(Protocol):
 
     def extract(self, request: ExtractRequest, progress: Progress | None = None) -> ExtractResult:
         """Reads into Parquet in a child process. Raises: TransientSourceError, RecordLockError, SqlWidthError,
-        SourceSchemaError, ConversionError, MissingDependencyError."""
+        SourceSchemaError, ConversionError, TooManyBadRowsError, MissingDependencyError."""
         ...
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:

@@ -173,6 +173,15 @@ def test_above_the_threshold_the_load_fails_in_words_and_publishes_nothing(line:
     assert load_table(line.platform, line.spec, LoadOptions(Mode.FULL)).outcome.quarantined == 3
 
 
+def test_the_reader_stops_at_its_own_limit_whatever_the_percentage(line: Line) -> None:
+    line.spec = typed_spec(quarantine={"max_rows": 10, "max_percent": 100})
+    line.execute("INSERT INTO pub.article SELECT 'N' || g, 'non', NULL, 1, '2026-01-02' FROM generate_series(1, 1001) g")
+    line.execute("UPDATE pub.article SET \"gencod-v\" = '1' WHERE cod_art < 'B'")
+    with pytest.raises(TooManyBadRowsError, match="more than 1000 rows cannot be loaded; the first: column 'gencod-v': value 'non'"):
+        line.load()
+    assert (entries(line), line.leftovers()) == ([], [])
+
+
 def test_replay_loads_repaired_keys_with_the_right_history(line: Line) -> None:
     line.spec = article_spec(history=True)
     line.load()
