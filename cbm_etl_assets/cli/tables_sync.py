@@ -20,12 +20,13 @@ from cbm_etl_assets.cli.tables_write import Overwrite, folder_to_write, open_sou
 from cbm_etl_assets.errors import CbmError, ConfigurationError, SourceSchemaError
 
 if TYPE_CHECKING:
+    from cbm_etl_assets.control.port import DriftRow
     from cbm_etl_assets.metadata.catalogue import SourceTable
     from cbm_etl_assets.metadata.spec import TableSpec
     from cbm_etl_assets.metadata.sync import Change
     from cbm_etl_assets.source.port import Source
 
-COLUMNS = ("table", "class", "change", "column", "before", "after", "note")
+COLUMNS = ("table", "class", "change", "column", "before", "after", "met by a load", "note")
 LEGACY = ("ETL_Tables", "ETL_Columns", "ETL_Dependencies")
 
 
@@ -60,11 +61,17 @@ def rewrite(path: Path, spec: TableSpec) -> None:
         part.unlink(missing_ok=True)
 
 
-def _entry(name: str, change: Change, applied: bool) -> dict[str, Any]:
+def _entry(name: str, change: Change, applied: bool, recorded: Mapping[str, DriftRow]) -> dict[str, Any]:
+    met = recorded.get(change.column.lower())
     return {
         "table": name, "class": change.change_class, "kind": change.kind, "column": change.column, "before": change.before,
-        "after": change.after, "note": change.note, "applied": applied,
+        "after": change.after, "note": change.note, "applied": applied, "found_utc": met.found_utc if met else None,
+        "consequence": met.consequence if met else "",
     }  # fmt: skip
+
+
+def _met(entry: dict[str, Any]) -> str:
+    return f"{entry['consequence']} {entry['found_utc']:%Y-%m-%d %H:%M}" if entry["found_utc"] else ""
 
 
 def sync(
@@ -76,7 +83,8 @@ def sync(
     """Show and apply what changed in the source's catalogue.
 
     Without --apply nothing is written. Exit code 1 when a table is gone from the source.
-    JSON: changes[table, class, kind, column, before, after, note, applied], missing{table: why}
+    What loads made of a change, and since when, is in etl.SchemaDrift.
+    JSON: changes[table, class, kind, column, before, after, note, applied, found_utc, consequence], missing{table: why}
     """
     from cbm_etl_assets.cli.output import table
     from cbm_etl_assets.metadata.sync import apply_changes, diff
@@ -96,8 +104,10 @@ def sync(
         chosen = within(changes, apply) if apply else []
         if chosen:
             rewrite(_writable(runtime, spec.name), apply_changes(spec, chosen))
-        entries += [_entry(spec.name, change, change in chosen) for change in changes]
-    rows = [(*(e[key] for key in ("table", "class", "kind", "column", "before", "after", "note")),) for e in entries]
+        met = {row.column.lower(): row for row in runtime.platform.control.drift_rows(spec.name) if row.resolved_utc is None}
+        entries += [_entry(spec.name, change, change in chosen, met) for change in changes]
+    shown_keys = ("table", "class", "kind", "column", "before", "after")
+    rows = [(*(e[key] for key in shown_keys), _met(e), e["note"]) for e in entries]
     done = sum(e["applied"] for e in entries)
     tail = f"{len(entries)} changes in {len(specs)} tables, {done} written."
     hint = " --apply safe|review|breaking writes them." if entries and not apply else ""

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from cbm_etl_assets.cli.app import main
 from cbm_etl_assets.cli.runtime import Runtime
-from cbm_etl_assets.control.port import QuarantineEntry
+from cbm_etl_assets.control.port import DriftRow, QuarantineEntry
 from cbm_etl_assets.errors import SourceSchemaError, WarehouseError
 from cbm_etl_assets.metadata.catalog import load_catalog
 from cbm_etl_assets.metadata.catalogue import SourceTable
@@ -60,6 +60,10 @@ class FakeWarehouse:
 @dataclass
 class FakeControl:
     answers: dict[str, list[dict[str, object]]] = field(default_factory=dict)
+    drift: list[DriftRow] = field(default_factory=list)
+
+    def drift_rows(self, table: str) -> list[DriftRow]:
+        return self.drift
 
     quarantine: list[QuarantineEntry] = field(default_factory=list)
     dropped: list[tuple[str, list[int]]] = field(default_factory=list)

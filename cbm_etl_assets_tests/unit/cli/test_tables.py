@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from cbm_etl_assets.control.port import DriftRow
 from cbm_etl_assets.metadata.catalog import load_catalog
 from cbm_etl_assets.metadata.catalogue import SourceColumn, SourceIndex, SourceTable
 from cbm_etl_assets.metadata.types import LogicalType
@@ -97,6 +99,16 @@ def test_sync_shows_and_applies_up_to_a_class(stage: Stage, tmp_path: Path) -> N
     assert (spec.column("nom").type, spec.column("dat_mod").type) == ("varchar(60)", "date")
     assert "kept: a person's note" in file.read_text()
     assert len(list((tmp_path / "tables").glob("*.yaml"))) == 1
+
+
+def test_sync_shows_since_when_loads_meet_a_change(stage: Stage) -> None:
+    stage.play("tables", "add", "client")
+    stage.source.tables["client"] = column(CLIENT, "nom", type=LogicalType.parse("varchar(60)"), sql_width=60)
+    met = DriftRow("widened", "safe", "nom", "", "", "", "loaded", found_utc=dt.datetime(2026, 11, 20, 2, 0))
+    stage.control.drift = [met, replace(met, column="dat_mod", resolved_utc=met.found_utc)]
+    [shown] = json.loads(stage.play("tables", "sync", "--json").out)["changes"]
+    assert (shown["column"], shown["consequence"], shown["found_utc"]) == ("nom", "loaded", "2026-11-20T02:00:00")
+    assert "loaded 2026-11-20 02:00" in stage.play("tables", "sync").out
 
 
 def test_sync_says_which_table_is_gone(stage: Stage) -> None:
