@@ -203,6 +203,13 @@ def differing_keys(source: pl.DataFrame, ods: pl.DataFrame, *, has_key: bool) ->
     return found.select(*KEY, state.alias("state"), "c", "d1", "n", "n_ods").sort(KEY)
 
 
+def count_states(keys: pl.DataFrame, *, has_key: bool) -> dict[str, int]:
+    """Keys that are missing, extra, different; without a key rows: one side may hold a row three times more often."""
+    gap = (pl.col("n").cast(pl.Int64) - pl.col("n_ods").cast(pl.Int64)).abs().sum()
+    found = keys.group_by("state").agg(pl.len() if has_key else gap)
+    return {"missing": 0, "extra": 0, "different": 0} | {str(state): int(number) for state, number in found.iter_rows()}
+
+
 def _by_key(digests: pl.DataFrame) -> pl.DataFrame:
     return digests.group_by(KEY).agg(
         pl.len().alias("n"), pl.col("d1").sum().alias("s1"), pl.col("d2").sum().alias("s2"), pl.col("c").max(), pl.col("d1").first()

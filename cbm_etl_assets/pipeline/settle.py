@@ -20,6 +20,7 @@ from cbm_etl_assets.pipeline.load import load_table
 from cbm_etl_assets.pipeline.pending import News, beyond_watermark, judge
 from cbm_etl_assets.pipeline.results import LoadOptions, Mode
 from cbm_etl_assets.pipeline.sides import Sides
+from cbm_etl_assets.transform.names import KEY_HASH
 from cbm_etl_assets.warehouse.port import TableState
 
 # A key that differs in another way at every look changes faster than it can be read: its last state is reported.
@@ -47,6 +48,17 @@ class Found:
         """One row a key, the source's where it has one."""
         columns = [*names, *d.KEY]
         return pl.concat([self.source.select(columns), self.ods.select(columns)]).unique(d.KEY, keep="first", maintain_order=True)
+
+    def differing_columns(self, names: Sequence[str]) -> dict[tuple[int, int], tuple[str, ...]]:
+        """Key -> the columns that differ; `_key_hash` where no value does: filed under another row's key, or held twice."""
+        different = self.keys.filter(pl.col("state") == "different").select(d.KEY)
+        left, right = (side.join(different, on=d.KEY, how="semi").unique(d.KEY, keep="first") for side in (self.source, self.ods))
+        both = left.join(right, on=d.KEY, how="inner", suffix="_ods")
+        marks = both.select(*d.KEY, *(pl.col(n).ne_missing(pl.col(f"{n}_ods")).alias(f"differs_{i}") for i, n in enumerate(names)))
+        return {
+            (row[0], row[1]): tuple(n for n, is_other in zip(names, row[2:], strict=True) if is_other) or (KEY_HASH,)
+            for row in marks.iter_rows()
+        }
 
     def also(self, other: Found) -> Found:
         return Found(

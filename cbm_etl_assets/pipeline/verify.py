@@ -27,7 +27,6 @@ from cbm_etl_assets.pipeline.pending import beyond_watermark
 from cbm_etl_assets.pipeline.platform import Platform
 from cbm_etl_assets.pipeline.settle import Found, Settling
 from cbm_etl_assets.pipeline.sides import Sides
-from cbm_etl_assets.transform.names import KEY_HASH
 from cbm_etl_assets.warehouse.port import TableState
 
 
@@ -115,7 +114,7 @@ class _Verification:
 
     def _certificate(self, started: dt.datetime, m: _Measures) -> Certificate:
         listed = self._listed(m.found)
-        counted = self._counted(m)
+        counted = d.count_states(pl.concat([m.found.keys, m.rest]), has_key=bool(self.spec.primary_key))
         equal = not any(counted.values())
         different = {name: sum(name in k.columns for k in listed) for name in self.sides.names}
         has_keys = bool(self.spec.primary_key and m.found.keys.height)
@@ -134,12 +133,6 @@ class _Verification:
             misfiled=self.sides.misfiled(m.found.ods) if has_keys else None,
         )  # fmt: skip
 
-    def _counted(self, m: _Measures) -> dict[str, int]:
-        """Keys, or without a key rows: one side may hold a row three times more often than the other."""
-        gap = (pl.col("n").cast(pl.Int64) - pl.col("n_ods").cast(pl.Int64)).abs().sum()
-        both = pl.concat([m.found.keys, m.rest]).group_by("state").agg(pl.len() if self.spec.primary_key else gap)
-        return {"missing": 0, "extra": 0, "different": 0} | {str(state): int(number) for state, number in both.iter_rows()}
-
     def _through(self, m: _Measures) -> dt.datetime | None:
         """Source time up to which ODS is proven equal: now, or where the last load stands when something is still to come."""
         if not m.pending:
@@ -155,19 +148,8 @@ class _Verification:
     def _listed(self, found: Found) -> tuple[KeyDifference, ...]:
         if not self.spec.primary_key:
             return tuple(KeyDifference(str(row["state"]), (f"row {row['k1']:016x}",)) for row in found.keys.iter_rows(named=True))
-        columns = self._differing_columns(found)
+        columns = found.differing_columns(self.sides.names)
         values = found.rows(self.sides.names).select(*d.KEY, *(pl.col(n).alias(f"key_{i}") for i, n in enumerate(self.spec.key_targets)))
         joined = found.keys.select(*d.KEY, "state").join(values, on=d.KEY, how="inner")
         listed = [KeyDifference(str(row[2]), row[3:], columns.get(row[:2], ())) for row in joined.iter_rows()]
         return tuple(sorted(listed, key=lambda k: (k.kind, str(k.key))))
-
-    def _differing_columns(self, found: Found) -> dict[tuple[int, int], tuple[str, ...]]:
-        """Key -> the columns that differ; `_key_hash` where no value does: filed under another row's key, or held twice."""
-        different, names = found.keys.filter(pl.col("state") == "different").select(d.KEY), self.sides.names
-        left, right = (side.join(different, on=d.KEY, how="semi").unique(d.KEY, keep="first") for side in (found.source, found.ods))
-        both = left.join(right, on=d.KEY, how="inner", suffix="_ods")
-        marks = both.select(*d.KEY, *(pl.col(n).ne_missing(pl.col(f"{n}_ods")).alias(f"differs_{i}") for i, n in enumerate(names)))
-        return {
-            (row[0], row[1]): tuple(n for n, is_other in zip(names, row[2:], strict=True) if is_other) or (KEY_HASH,)
-            for row in marks.iter_rows()
-        }
