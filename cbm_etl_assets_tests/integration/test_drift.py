@@ -340,3 +340,19 @@ def test_another_odbc_database_is_compared_only_where_its_shape_changed(line: Li
     line.execute("DROP TABLE pub.article")
     with pytest.raises(SourceSchemaError, match="article"):
         line.load(Mode.FULL)
+
+
+def test_the_packaged_specs_are_what_the_erp_declares(line: Line) -> None:
+    """No table of the demo drifts from the start."""
+    from cbm_etl_assets.metadata.catalog import load_catalog
+    from cbm_etl_assets.pipeline.drift import preview
+    from cbm_etl_assets.settings import PACKAGE_DIR
+    from cbm_etl_assets.twin import store
+    from cbm_etl_assets.twin.erp.schema import erp_tables
+
+    with line.twin.pg() as conn:
+        for table in erp_tables():
+            store.create_table(conn, table, indexes=False)
+    for spec in load_catalog(PACKAGE_DIR / "tables").values():
+        drift = preview(line.platform, spec, is_first=False)
+        assert (drift.rows, drift.spec is spec) == ((), True), spec.name
