@@ -19,7 +19,7 @@ from cbm_etl_assets.control.port import LogEnd, LogStart, TableLock
 from cbm_etl_assets.errors import AccountingError, CbmError, FinalError, LostLockError
 from cbm_etl_assets.metadata.manifest import Manifest
 from cbm_etl_assets.metadata.spec import TableSpec
-from cbm_etl_assets.pipeline.deletes import confirmed_deletions
+from cbm_etl_assets.pipeline.deletes import confirmed_deletions, guarded
 from cbm_etl_assets.pipeline.drift import follow
 from cbm_etl_assets.pipeline.extract import Extracted, extract, recheck_since
 from cbm_etl_assets.pipeline.keys import key_spec
@@ -85,9 +85,17 @@ class _Load:
         control.end_log(log_id, self._success(result))
         self._heal(result)
         control.set_watermark(self.spec.name, result.watermark, result.seq, self.run_id)
-        control.add_metrics(self.run_id, self.spec.name, {"rows_per_second": result.rows_per_second, "bytes": float(result.bytes)})
+        measured = {"rows_per_second": result.rows_per_second, "bytes": float(result.bytes), "purged": float(self._purge(result))}
+        control.add_metrics(self.run_id, self.spec.name, measured)
         self._tell("done", result.outcome.read, result.bytes)
         return result
+
+    def _purge(self, result: LoadResult) -> int:
+        """Old tombstones go after a complete read, where the spec says so; history keeps their versions."""
+        after = self.spec.deletes.purge_after
+        if after is None or result.mode not in (Mode.FULL, Mode.SWEEP):
+            return 0
+        return self.platform.warehouse.purge(self.spec, self.platform.now().replace(tzinfo=None) - after)
 
     def _clear_staging(self, error: BaseException) -> None:
         """A failure in words leaves no staging table. Where the warehouse itself fails, the next load sweeps, as it does after
@@ -168,10 +176,11 @@ class _Load:
         return staged
 
     def _deletions(self, staging: StagingTable, plan: LoadPlan, extracted: Extracted) -> pa.Table | None:
-        if plan.mode not in (Mode.FULL, Mode.SWEEP):
-            return extracted.gone
-        verb = f"sweep {self.spec.name}" if plan.mode is Mode.SWEEP else f"run {self.spec.name} --mode full"
         approved = self.options.allow_mass_delete
+        if plan.mode not in (Mode.FULL, Mode.SWEEP):
+            unguarded = approved or plan.mode is Mode.REPAIR  # a repair asks its own guard before it loads
+            return extracted.gone if unguarded else guarded(self.platform, self.spec, staging, extracted.read, extracted.gone)
+        verb = f"sweep {self.spec.name}" if plan.mode is Mode.SWEEP else f"run {self.spec.name} --mode full"
         kept = key_hashes(extracted.bad)
         return confirmed_deletions(self.platform, self.spec, staging, extracted.read, None if approved else verb, kept)
 

@@ -113,3 +113,17 @@ def test_a_sweep_has_the_same_guard(line: Line) -> None:
         line.load(Mode.SWEEP)
     assert "cbm-etl sweep article --allow-mass-delete" in refused.value.remedy
     assert len(line.ods_rows()) == 200
+
+
+def test_old_tombstones_are_purged_where_the_spec_says_so(line: Line) -> None:
+    line.spec = article_spec(deletes={"purge_after": "0d"}, history=True)
+    line.load()
+    line.execute("DELETE FROM pub.article WHERE cod_art = 'A00003'")
+    assert line.load(Mode.FULL).outcome.deleted == 1
+    held = line.platform.warehouse.query("SELECT count(*), count(*) FILTER (WHERE _is_deleted) FROM ods.article").rows
+    assert held == [(199, 0)]
+    kept = line.platform.warehouse.query("SELECT count(*) FROM ods.article_history WHERE cod_art = 'A00003' AND _valid_to IS NOT NULL").rows
+    assert kept == [(1,)]
+    line.put("A00003", "revenu", dt.datetime(2026, 1, 9, 8))
+    assert line.load(Mode.INCREMENTAL).outcome.inserted == 1
+    line.assert_equal()
