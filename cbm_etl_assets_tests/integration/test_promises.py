@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cbm_etl_assets.errors import DamagedWarehouseError
+from cbm_etl_assets.errors import DamagedWarehouseError, MassDeleteError
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.pipeline.batch import load_tables
 from cbm_etl_assets.pipeline.load import load_table
@@ -211,3 +211,28 @@ def test_cf15_a_damaged_warehouse_file_is_refused_and_left_as_it_is(replica: Rep
         replica.load()
     assert "backup" in refused.value.remedy
     assert path.read_bytes() == damaged
+
+
+def test_de03_an_emptied_source_does_not_empty_ods_through_the_second_look(replica: Replica) -> None:
+    """All rows were stamped just before the last read, so the incremental reads all of them again by key, and finds none."""
+    for n in range(60):
+        replica.put(f"k{n}", modified=START - dt.timedelta(minutes=1))
+    replica.load()
+    replica.source.rows.clear()
+    with pytest.raises(MassDeleteError, match="delivered 0 rows and ODS holds 60") as refused:
+        load_table(replica.platform, replica.specs[0], LoadOptions(Mode.INCREMENTAL))
+    assert "cbm-etl run article --mode incremental --allow-mass-delete" in refused.value.remedy
+    assert len(replica.labels()) == 60
+    assert replica.load(Mode.INCREMENTAL).outcome.deleted == 60
+
+
+def test_de04_a_mass_gone_at_the_second_look_is_refused(replica: Replica) -> None:
+    for n in range(100):
+        replica.put(f"k{n}", modified=START - dt.timedelta(minutes=1))
+    replica.load()
+    for n in range(51):
+        replica.source.rows.pop(f"k{n}")
+    with pytest.raises(MassDeleteError, match=r"51 of 100 rows \(51.0 %\) are gone"):
+        load_table(replica.platform, replica.specs[0], LoadOptions(Mode.INCREMENTAL))
+    replica.put("k0", modified=START - dt.timedelta(minutes=1))
+    assert load_table(replica.platform, replica.specs[0], LoadOptions(Mode.INCREMENTAL)).outcome.deleted == 50
