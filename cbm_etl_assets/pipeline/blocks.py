@@ -1,6 +1,6 @@
-"""A table in blocks of columns, so that wide tables are compared and profiled in bounded memory.
+"""Fresh rows of a table in a temporary folder, and their columns in blocks, so that wide tables are profiled in bounded memory.
 
-Owns the split, the fresh extraction into a temporary folder and the reading of a block as ODS-bound values. Judges nothing.
+Owns the extraction beside the lake, the split and the reading of raw columns. Judges nothing.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from cbm_etl_assets.reliability.retry import RetryPolicy, call_with_retry
 from cbm_etl_assets.source.port import ExtractRequest, ReadRange
 
 if TYPE_CHECKING:
-    import polars as pl
     import pyarrow as pa
 
-# 20 million cells are 160 MB of numbers; two sides and a join stay under 1 GiB.
+# 20 million cells are 160 MB of numbers; with a sorted copy they stay under 1 GiB.
 BLOCK_CELLS = 20_000_000
 
 
@@ -67,16 +66,6 @@ def column_blocks(columns: Sequence[ColumnSpec], rows: int, cells: int | None = 
             current = ()
         current = (*current, column)
     return [*blocks, current] if current else blocks
-
-
-def read_block(platform: Platform, spec: TableSpec, files: Sequence[Path], columns: Sequence[ColumnSpec]) -> pl.DataFrame:
-    """These columns of all files as ODS-bound values under target names."""
-    import polars as pl
-
-    narrow = narrowed(spec, columns)
-    transform = platform.transform(narrow)
-    frames = [transform.columns(table) for table in read_raw(files, columns)]
-    return pl.concat(frames, how="vertical") if frames else pl.DataFrame()
 
 
 def read_raw(files: Sequence[Path], columns: Sequence[ColumnSpec]) -> Iterator[pa.Table]:
