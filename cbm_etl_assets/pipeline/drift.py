@@ -43,7 +43,9 @@ def follow(platform: Platform, spec: TableSpec, run_id: str, *, is_first: bool) 
         found = platform.source.declared(spec)
     except SourceSchemaError as error:
         gone = DriftRow(MISSING, ChangeClass.BREAKING.value, spec.table, "", "", error.message, "stopped")
-        platform.control.record_drift(spec.name, [gone], run_id=run_id)
+        # What was known stays known: a table that comes back must not bring columns nobody asked for.
+        known = [row for row in platform.control.drift_rows(spec.name) if row.resolved_utc is None and row.kind != MISSING]
+        platform.control.record_drift(spec.name, [*known, gone], run_id=run_id)
         raise SourceSchemaError(
             error.message, remedy=f"ODS keeps what it has. Take '{spec.name}' out of the specs, or correct its `table:`"
         ) from None

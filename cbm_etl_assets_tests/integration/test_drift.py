@@ -306,6 +306,17 @@ def test_a_column_the_spec_leaves_out_from_the_start_is_not_read(line: Line) -> 
     assert line.load(Mode.INCREMENTAL).mode is Mode.INCREMENTAL
     assert "qte" not in ods_types(line)
     assert kinds(line) == [("undeclared", "qte", "ignored")]
+    from cbm_etl_assets.twin import store
+
+    with line.twin.pg() as conn:
+        store.drop_table(conn, "article")
+    with pytest.raises(SourceSchemaError):
+        line.load(Mode.FULL)
+    line.create(200)
+    line.load(Mode.FULL)
+    assert "qte" not in ods_types(line)
+    rows = line.platform.control.drift_rows("article")
+    assert [(row.kind, row.resolved_utc is None) for row in rows] == [("undeclared", True), ("missing", False)]
 
 
 def test_a_width_that_shrinks_below_stored_values_quarantines_them(line: Line) -> None:
