@@ -76,7 +76,7 @@ def _nothing() -> pl.DataFrame:
 
 
 def beyond_watermark(found: pl.DataFrame, state: TableState) -> pl.Series:
-    """Rows stamped after the watermark: the next incremental brings them."""
+    """Rows stamped after the watermark: the next incremental brings them. For more keys than can be judged one by one."""
     if state.watermark is None:
         return pl.Series([False] * found.height, dtype=pl.Boolean)
     return found.select((pl.col("c") > state.watermark).fill_null(False) & (pl.col("state") != "extra")).to_series()
@@ -100,6 +100,8 @@ def _judge_row(row: dict[str, object], spec: TableSpec, state: TableState, is_co
     cursor = row["c"]
     if not isinstance(cursor, dt.datetime) or spec.cursor is None:
         return News.LOAD
+    if state.watermark is not None and cursor > state.watermark:
+        return News.PENDING
     knows = (was_delivered and row["r1"] is not None) or (is_complete and not was_delivered)
     return News.PENDING if knows and cursor >= _read_again_from(spec, state) else News.DIFFERENT
 

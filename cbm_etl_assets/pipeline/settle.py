@@ -17,7 +17,7 @@ from cbm_etl_assets.pipeline import digests as d
 from cbm_etl_assets.pipeline.blocks import fresh_rows
 from cbm_etl_assets.pipeline.keys import source_keys
 from cbm_etl_assets.pipeline.load import load_table
-from cbm_etl_assets.pipeline.pending import News, beyond_watermark, judge
+from cbm_etl_assets.pipeline.pending import News, judge
 from cbm_etl_assets.pipeline.results import LoadOptions, Mode
 from cbm_etl_assets.pipeline.sides import Sides
 from cbm_etl_assets.transform.names import KEY_HASH
@@ -90,8 +90,8 @@ class Settling:
         last = Found(keys, sides.chosen(sides.source(files), keys), sides.chosen(sides.ods(), keys))
         if can_name_keys(sides.spec):
             last = self._looked_again(last)
-        news, ahead = pl.Series(judge(sides, last.keys, self.state), dtype=pl.String), beyond_watermark(last.keys, self.state)
-        settled, to_load = last.only((news == News.DIFFERENT) & ~ahead), last.only((news == News.LOAD) & ~ahead)
+        news = pl.Series(judge(sides, last.keys, self.state), dtype=pl.String)
+        settled, to_load = last.only(news == News.DIFFERENT), last.only(news == News.LOAD)
         pending = last.keys.height - settled.keys.height - to_load.keys.height
         if not to_load.keys.height:
             return Settled(settled, pending)

@@ -100,8 +100,7 @@ class _Verification:
             left, right = (m.digests.filter(d.bucket_of().is_in(buckets.implode())) for m in (source, ods))
             set_aside = self._set_aside(fresh)
             keys = d.differing_keys(left, right, has_key=bool(self.spec.primary_key)).join(set_aside, on=d.KEY, how="anti")
-            ahead = beyond_watermark(keys, state)
-            unclear = keys.filter(~ahead)
+            unclear = keys if keys.height <= MAX_KEYS else keys.filter(~beyond_watermark(keys, state))
             settled = self.settling.settle(unclear.head(MAX_KEYS), fresh.files)
         pending = settled.pending + keys.height - unclear.height
         return _Measures(t0, source, ods, buckets.len(), settled.found, unclear.slice(MAX_KEYS), pending, set_aside.height)

@@ -104,6 +104,14 @@ def test_a_change_at_the_watermark_itself_is_pending_and_one_no_incremental_woul
     assert certificate.pending == 1
 
 
+def test_a_row_stamped_in_the_future_is_no_excuse(line: Line) -> None:
+    """W never passes the source's clock, so such a row is beyond W for ever."""
+    line.put("A00005", "fantaisie", dt.datetime(2999, 1, 1))
+    line.load()
+    plant(line, "UPDATE ods.article SET qte = -1 WHERE cod_art = 'A00005'")
+    assert found(check(line)) == [("different", "A00005", ("qte",))]
+
+
 def test_without_raw_files_the_cursor_alone_decides(line: Line) -> None:
     line.load()
     line.platform.lake.clean(0, keep_last=0)
