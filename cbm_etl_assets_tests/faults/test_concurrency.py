@@ -100,7 +100,7 @@ def until(condition: Callable[[], object], what: str, seconds: float = 90) -> No
 
 
 def reads(line: Line) -> int:
-    return len(line.twin.statements(lambda s: "article" in s["tables"]))
+    return len(line.twin.statements(lambda s: "article" in s.get("tables", ())))
 
 
 def assert_sound(line: Line) -> None:
