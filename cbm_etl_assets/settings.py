@@ -156,6 +156,11 @@ class Settings(BaseSettings):
         return tuple(s.get_secret_value() for s in held if s is not None and s.get_secret_value())
 
 
+def inherited_environment() -> dict[str, str]:
+    """What a child process inherits: PATH, the locale, the ODBC manager's own variables."""
+    return dict(os.environ)
+
+
 def load_settings(*, env_file: Path = Path(".env"), **overrides: Any) -> Settings:
     """Read the settings from everywhere. Raises: SettingsError naming the variable, its value unless secret, and what is accepted."""
     refuse_misspelt(os.environ, "the environment")

@@ -42,8 +42,14 @@ def command(port: int) -> list[str]:
 
 def child_environment(runtime: Runtime, home: Path) -> dict[str, str]:
     """What the code servers and runs read. The twin's connection string goes this way, never over a command line."""
+    from cbm_etl_assets.settings import inherited_environment
+
     settings = runtime.settings
-    child = {**os.environ, "DAGSTER_HOME": str(home), "CBM_HOME": str(settings.home), "CBM_TABLES_DIR": str(settings.tables_dir)}
+    child = inherited_environment() | {
+        "DAGSTER_HOME": str(home),
+        "CBM_HOME": str(settings.home),
+        "CBM_TABLES_DIR": str(settings.tables_dir),
+    }
     if settings.source.connection_string is not None:
         child["CBM_SOURCE__CONNECTION_STRING"] = settings.source.connection_string.get_secret_value()
     return child
