@@ -112,6 +112,39 @@ class DriftRow:
 
 
 class TableLock(Protocol):
+@dataclass(frozen=True)
+class QualityRow:
+    """One row of etl.DataQuality_Log: a rule in a load. `layer` source|stg|ods, `severity` WARN|ERROR,
+    `verdict` VALID|WARNING|FAILED|SKIPPED, `sample_keys` JSON with masked columns masked."""
+
+    run_id: str
+    table_name: str
+    seq: int
+    layer: str
+    partition_key: str
+    rule_name: str
+    rule_kind: str
+    column_name: str
+    rule_text: str
+    severity: str
+    blocking: bool
+    verdict: str
+    rows_checked: int
+    rows_failed: int
+    percent_failed: float
+    sample_keys: str
+    seconds: float
+    message: str
+
+
+@dataclass(frozen=True)
+class PastLoad:
+    """A successful load of the log, for the volume rule. `started_utc` is naive."""
+
+    started_utc: dt.datetime
+    rows_read: int
+
+
     """A held lock. `lost` turns True once another owner took it over (its renewals stopped)."""
 
     owner: str
@@ -173,3 +206,11 @@ class Control(Protocol):
     def query(self, sql: str, parameters: dict[str, object] | None = None) -> list[dict[str, object]]: ...
 
     def close(self) -> None: ...
+    def add_quality(self, rows: Sequence[QualityRow]) -> None:
+        """Write what the rules of one load found."""
+        ...
+
+    def past_loads(self, table: str, mode: str, since: dt.datetime) -> list[PastLoad]:
+        """Successful loads of that table and mode since a UTC instant, oldest first."""
+        ...
+

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from cbm_etl_assets.control import certificates, drift, projection, quarantine, runlog
+from cbm_etl_assets.control import breakers, certificates, drift, projection, quality, quarantine, runlog
 from cbm_etl_assets.control.database import Database
 from cbm_etl_assets.control.locks import HeldLock, LockClock, hold
 from cbm_etl_assets.control.migrate import upgrade
@@ -90,6 +90,12 @@ class ControlStore:
     def query(self, sql: str, parameters: dict[str, object] | None = None) -> list[dict[str, object]]:
         """Read-only; parameters are written `:name`. Raises: ControlError, also on a statement that would write."""
         return self._ready().read(sql, parameters)
+    def add_quality(self, rows: Sequence[QualityRow]) -> None:
+        quality.add(self._ready(), rows, self._now())
+
+    def past_loads(self, table: str, mode: str, since: dt.datetime) -> list[PastLoad]:
+        return quality.past_loads(self._ready(), table, mode, since)
+
 
     def close(self) -> None:
         with self._guard:

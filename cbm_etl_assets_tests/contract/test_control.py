@@ -375,13 +375,14 @@ class _GiveUp(Exception):
     pass
 
 
-_STAMPS = {"now", "expires", "ended", "started", "log_ts", "applied", "high_water", "watermark", "verified_through"}
+_STAMPS = {"now", "since", "expires", "ended", "started", "log_ts", "applied", "high_water", "watermark", "verified_through"}
 _TEXTS = {"table_name", "run_id", "owner", "dead_owner", "name", "status", "mode", "metric", "layer", "partition_key", "error_class"}
 _TEXTS |= {"error_message", "destination", "primary_key", "date_created", "date_modified", "precision", "filter", "lookback", "mask"}
 _TEXTS |= {"source_schema", "source_table", "table_group", "priority", "owners", "grain", "cron", "timezone", "spec_hash", "depends_on"}
 _TEXTS |= {"column_name", "sql_name", "expression", "notes", "data_type", "key_hash", "key_json", "payload"}
 _TEXTS |= {"keys_source", "keys_ods", "content_source", "content_ods", "columns", "keys"}
 _TEXTS |= {"kind", "change_class", "before", "after", "consequence"}
+_TEXTS |= {"rule_name", "rule_kind", "rule_text", "severity", "verdict", "sample_keys", "message"}
 
 
 def _execute_and_give_up(database: Database, name: str) -> None:

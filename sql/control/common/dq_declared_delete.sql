@@ -1,0 +1,1 @@
+DELETE FROM etl.DQ_Declared WHERE TableName = :table_name;
