@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from cbm_etl_assets.control.store import ControlStore
 from cbm_etl_assets.lake.lake import Lake
+from cbm_etl_assets.metadata.badrow import BadRow
 from cbm_etl_assets.metadata.catalogue import SourceTable
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.pipeline.platform import Platform
@@ -25,6 +26,7 @@ from cbm_etl_assets.settings import LoadSettings, Settings
 from cbm_etl_assets.source.extraction import HighWater, file_schema
 from cbm_etl_assets.source.port import ExtractRequest, ExtractResult, Progress, ReadRange
 from cbm_etl_assets.source.raw_writer import RawWriter
+from cbm_etl_assets.transform.bad_rows import RowError, hash_rows
 from cbm_etl_assets.transform.rows import RowTransform
 from cbm_etl_assets.warehouse import registry
 from cbm_etl_assets_tests.line_fixture import source_table
@@ -40,6 +42,8 @@ class Article:
     label: str | None
     qte: Decimal
     modified: dt.datetime | None
+    nb: int | None = None  # a column that may come and go
+    bad: bool = False  # its label cannot be converted
 
 
 def normal(key: str) -> str:
@@ -57,10 +61,11 @@ def wanted(row: Article, asked: ReadRange) -> bool:
 
 @dataclass
 class DictSource:
-    """`rows` by normalised key. `at` is called on entering a seam and may raise there."""
+    """`rows` by normalised key. `at` is called on entering a seam and may raise there. `shape`: the catalogue, None = unchanged."""
 
     rows: dict[str, Article] = field(default_factory=dict)
     now: dt.datetime = START
+    shape: SourceTable | None = None
     at: Callable[[str], None] = lambda _seam: None
 
     def clock(self) -> dt.datetime:
@@ -74,23 +79,25 @@ class DictSource:
         return source_table()
 
     def declared(self, spec: TableSpec) -> SourceTable | None:
-        return None
+        return self.shape
 
     def extract(self, request: ExtractRequest, progress: Progress | None = None) -> ExtractResult:
         self.at("probe" if request.keys is not None else "extract")
         spec = request.spec
         rows = self._named(request.keys.column(0).to_pylist()) if request.keys is not None else self._ranged(request.range)
         high_water = HighWater(spec, ZoneInfo("Europe/Paris"))
+        bad: list[BadRow] = []
         with RawWriter(request.out_dir / f"part-{request.first_part:05d}.parquet", file_schema(spec)) as writer:
             # Two batches: a mark or a hash that depended on the batch would show.
             for part in (rows[: len(rows) // 2], rows[len(rows) // 2 :]):
                 batch = self._batch(spec, part)
                 high_water.see(batch)
-                key, diff = RowTransform(spec, case_insensitive_keys=True).hashes(batch)
-                writer.write(pa.RecordBatch.from_arrays([*batch.columns, key, diff], schema=file_schema(spec)))
+                hashed = hash_rows(RowTransform(spec, case_insensitive_keys=True), batch, self._misfits(spec, part))
+                bad += hashed.bad
+                writer.write(pa.RecordBatch.from_arrays([*batch.columns, hashed.key, hashed.diff], schema=file_schema(spec)))
             file = writer.finish()
         columns = [{"name": c.name, "type": c.type, "target": c.target_name} for c in spec.kept_columns]
-        return ExtractResult((file,), len(rows), "SELECT", (), high_water.value, "dictionary", columns)
+        return ExtractResult((file,), len(rows), "SELECT", (), high_water.value, "dictionary", columns, bad=tuple(bad))
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
         raise AssertionError(f"no statement is expected here: {sql}")
@@ -105,10 +112,17 @@ class DictSource:
         return [row for row in self.rows.values() if wanted(row, asked)]
 
     @staticmethod
+    def _misfits(spec: TableSpec, rows: Sequence[Article]) -> dict[int, RowError]:
+        if not any(c.name == "Libelle" for c in spec.kept_columns):
+            return {}
+        error = RowError("Libelle", "ConversionError", "column 'Libelle': does not convert")
+        return {i: error for i, row in enumerate(rows) if row.bad}
+
+    @staticmethod
     def _batch(spec: TableSpec, rows: Sequence[Article]) -> pa.RecordBatch:
         values = {
-            "cod_art": [r.key for r in rows], "gencod-v": [None] * len(rows), "Libelle": [r.label for r in rows],
-            "qte": [r.qte for r in rows], "dat_mod": [r.modified for r in rows],
+            "cod_art": [r.key for r in rows], "gencod-v": [None] * len(rows), "Libelle": [None if r.bad else r.label for r in rows],
+            "qte": [r.qte for r in rows], "dat_mod": [r.modified for r in rows], "nb": [r.nb for r in rows],
         }  # fmt: skip
         columns = spec.kept_columns
         schema = pa.schema([pa.field(c.name, c.source_logical.arrow()) for c in columns])

@@ -7,11 +7,12 @@ CI: a few examples, the same ones at every run. Nightly: HYPOTHESIS_PROFILE=nigh
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from itertools import pairwise
@@ -27,14 +28,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from cbm_etl_assets.errors import MassDeleteError, TransientSourceError
 from cbm_etl_assets.lake.publication import Publication
+from cbm_etl_assets.metadata.catalogue import SourceColumn
 from cbm_etl_assets.metadata.partitions import bounds, partition_keys
+from cbm_etl_assets.metadata.types import LogicalType
 from cbm_etl_assets.pipeline.load import load_table
 from cbm_etl_assets.pipeline.results import LoadOptions, LoadResult, Mode
+from cbm_etl_assets.pipeline.verify import verify
 from cbm_etl_assets.source.port import ReadRange
 from cbm_etl_assets.warehouse.dialects.duckdb import DuckDbWarehouse
 from cbm_etl_assets.warehouse.dialects.duckdb_apply import DuckDbApply
 from cbm_etl_assets_tests.dict_source import START, Article, dict_platform, normal
-from cbm_etl_assets_tests.line_fixture import article_spec
+from cbm_etl_assets_tests.line_fixture import article_spec, source_table
 from cbm_etl_assets_tests.replica_model import ReplicaModel
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -56,6 +60,7 @@ SEAMS = {
     "clock": False, "extract": False, "probe": False, "before publish": False, "after publish": False, "after staging": False,
     "before apply": False, "before commit": False, "after commit": True, "log": True,
 }  # fmt: skip
+MERGING = ("before apply", "before commit")
 
 
 class Killed(BaseException):
@@ -72,9 +77,14 @@ def around(original: Callable[..., Any], before: Callable[[], None], after: Call
     return wrapper
 
 
-def article(row: tuple[Any, ...]) -> Article:
-    """From a row of ODS or of its history: the source's columns stand first, in spec order."""
-    return Article(row[0], row[2], row[3], row[4])
+def article(row: Mapping[str, Any]) -> Article:
+    return Article(row["cod_art"], row["Libelle"], row["qte"], row["dat_mod"], row.get("nb"))
+
+
+def rows_of(connection: duckdb.DuckDBPyConnection, table: str) -> list[dict[str, Any]]:
+    found = connection.execute(f"SELECT * FROM ods.{table} ORDER BY ALL")
+    names = [column[0] for column in found.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
 @dataclass(frozen=True)
@@ -82,12 +92,12 @@ class Seen:
     """What the warehouse holds; `state` is (watermark, was loaded in full)."""
 
     tables: frozenset[str] = frozenset()
-    ods: list[tuple[Any, ...]] = field(default_factory=list)
-    history: list[tuple[Any, ...]] = field(default_factory=list)
+    ods: list[dict[str, Any]] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)
     state: tuple[dt.datetime | None, bool] = (None, False)
 
     def articles(self, *, deleted: bool = False) -> dict[str, Article]:
-        found = [article(row) for row in self.ods if row[-2] is deleted]
+        found = [article(row) for row in self.ods if row["_is_deleted"] is deleted]
         by_key = {normal(row.key): row for row in found}
         assert len(by_key) == len(found), "one row per key"
         return by_key
@@ -103,6 +113,7 @@ class Replication(RuleBasedStateMachine):
         self.armed = ""
         self.flaky = False
         self.dirty: tuple[str, Article | None] | None = None
+        self.width = 30
 
     @initialize(history=st.sampled_from([True, True, False]))
     def open(self, history: bool) -> None:
@@ -123,7 +134,7 @@ class Replication(RuleBasedStateMachine):
         self.load(Mode.FULL)
         before = self.look()
         outcome = self.run(LoadOptions(Mode.FULL, allow_mass_delete=True)).outcome
-        assert outcome.read == outcome.unchanged == len(self.source.rows)
+        assert outcome.read == outcome.unchanged + outcome.quarantined == len(self.source.rows)
         seen = self.look()
         assert (seen.ods, seen.history) == (before.ods, before.history), (
             "invariant 2: a run with nothing to do changes no row, no stamp, no version"
@@ -142,7 +153,35 @@ class Replication(RuleBasedStateMachine):
         )  # fmt: skip
         for key, label, qte, age in rows:
             spelled = self.source.rows[normal(key)].key if normal(key) in self.source.rows else key
-            self.source.rows[normal(key)] = Article(spelled, label, Decimal(qte) / 8, stamps[age])
+            self.source.rows[normal(key)] = Article(spelled, label, Decimal(qte) / 8, stamps[age], qte if self.model.has_nb else None)
+
+    @rule(key=st.sampled_from(KEYS), mended=st.booleans())
+    def break_value(self, key: str, mended: bool) -> None:
+        """A label that cannot be converted, or again one that can: unstamped, as a repair at the source often is."""
+        if row := self.source.rows.get(normal(key)):
+            self.source.rows[normal(key)] = replace(row, bad=not mended)
+
+    @precondition(lambda self: self.model.knows_nb is not None)
+    @rule(given=st.integers(0, 3))
+    def column_comes_or_goes(self, given: int) -> None:
+        """Found in the rows at once, stamped nowhere."""
+        self.model.has_nb = not self.model.has_nb
+        self.shape()
+        for key, row in self.source.rows.items():
+            self.source.rows[key] = replace(row, nb=given if self.model.has_nb else None)
+        if self.dirty and self.dirty[1]:
+            self.dirty = (self.dirty[0], replace(self.dirty[1], nb=given if self.model.has_nb else None))
+
+    @rule(width=st.sampled_from([30, 60]))
+    def column_is_widened(self, width: int) -> None:
+        """And narrowed again: ODS keeps the wider one, nothing is rewritten."""
+        self.width = width
+        self.shape()
+
+    def shape(self) -> None:
+        table = source_table(self.width)
+        new = SourceColumn("nb", LogicalType.parse("integer"), "integer", order=60)
+        self.source.shape = replace(table, columns=(*table.columns, new)) if self.model.has_nb else table
 
     @rule(keys=st.lists(st.sampled_from(KEYS), min_size=1, max_size=3))
     def remove(self, keys: list[str]) -> None:
@@ -161,7 +200,8 @@ class Replication(RuleBasedStateMachine):
         """An update that isolation 0 delivers before its fate is known."""
         before = self.source.rows.get(normal(key))
         self.dirty = (normal(key), before)
-        self.source.rows[normal(key)] = Article(before.key if before else key, "dirty", Decimal(9), self.source.now)
+        nb = 9 if self.model.has_nb else None
+        self.source.rows[normal(key)] = Article(before.key if before else key, "dirty", Decimal(9), self.source.now, nb)
 
     @precondition(lambda self: self.dirty is not None)
     @rule()
@@ -182,14 +222,17 @@ class Replication(RuleBasedStateMachine):
     @rule()
     def full(self) -> None:
         self.load(Mode.FULL)
-        assert self.look().articles() == self.source.rows, "invariant 1: after a full load, live ODS = the source as read"
+        good = {key: row for key, row in self.source.rows.items() if not row.bad}
+        stored = self.look().articles()
+        assert {k: row for k, row in stored.items() if k in good} == good, "invariant 1: after a full load, live ODS = the source as read"
+        assert stored.keys() <= self.source.rows.keys()
 
     @rule()
     def incremental(self) -> None:
         self.load(Mode.INCREMENTAL)
         stored, mark = self.look().articles(), self.model.watermark
         for key, row in self.source.rows.items():
-            if row.modified is None or (mark and row.modified >= mark - LOOKBACK):
+            if not row.bad and (row.modified is None or (mark and row.modified >= mark - LOOKBACK)):
                 assert stored.get(key) == row, "invariant 1: every row with c >= W-L and every row with c NULL"
 
     @precondition(lambda self: self.model.complete)
@@ -202,6 +245,30 @@ class Replication(RuleBasedStateMachine):
     def backfill(self, first: int, days: int) -> None:
         start = dt.date(2026, 1, first)
         self.load(Mode.PARTITION, tuple(partition_keys(self.spec.partition, start, start + dt.timedelta(days=days - 1))))  # type: ignore[arg-type]
+
+    @rule()
+    def replay(self) -> None:
+        """The keys of the quarantine alone, and those a dirty read may have shown."""
+        self.load(Mode.PARTITION, replay=True)
+
+    @precondition(lambda self: self.model.knows_nb is not None and not (self.model.has_nb and not self.model.knows_nb))
+    @rule()
+    def verify(self) -> None:
+        """The certificate agrees with the model: what differs is named or pending, nothing else is, and no news is called damage."""
+        source, held, mark = self.source.rows, self.model.live, self.model.watermark
+        aside = {key for key, row in source.items() if row.bad} | self.model.quarantine
+        differing = {key for key in (source.keys() | held.keys()) - aside if source.get(key) != held.get(key)}
+        found = verify(self.platform, self.spec)
+        named = {normal(str(difference.key[0])) for difference in found.keys}
+        assert found.equal == (not named)
+        assert named <= differing, "what is equal is not named"
+        assert len(named) + found.pending == len(differing), "what differs is named or pending"
+        for key in named:
+            stamp = source[key].modified if key in source else None
+            assert stamp is not None, "a deleted row, and one without a stamp, come with the next load"
+            assert mark is None or stamp <= mark, "a row stamped after the watermark comes with the next incremental"
+        self.model.repair((k for k in differing & source.keys() if source[k].modified is None), source, self.source.now)
+        self.assert_agreement()
 
     @rule(mode=st.sampled_from([Mode.FULL, Mode.INCREMENTAL, Mode.SWEEP, Mode.PARTITION]), seam=st.sampled_from(list(SEAMS)))
     def killed(self, mode: Mode, seam: str) -> None:
@@ -219,22 +286,18 @@ class Replication(RuleBasedStateMachine):
 
     # -- one load beside its model ------------------------------------------------------------------------------------
 
-    def load(self, asked: Mode, partitions: tuple[str, ...] = ()) -> None:
+    def load(self, asked: Mode, partitions: tuple[str, ...] = (), replay: bool = False) -> None:
         mode = self.model.mode(asked)
-        reading = self.model.range(mode)
-        if partitions:
-            lower, upper = bounds(self.spec.partition, partitions)  # type: ignore[arg-type]
-            reading = ReadRange(lower, upper, include_nulls=lower is None)
+        reading = self.reading(mode, partitions, replay)
         if mode in (Mode.FULL, Mode.SWEEP) and not self.source.rows and self.model.live and not self.armed:
             with pytest.raises(MassDeleteError):
                 self.run(LoadOptions(asked))
             self.assert_agreement()
         source, now = dict(self.source.rows), self.source.now
         try:
-            result = self.run(LoadOptions(asked, partitions, allow_mass_delete=True))
+            result = self.run(LoadOptions(asked, partitions, allow_mass_delete=True, replay=replay))
         except Killed:
-            if SEAMS[self.armed]:
-                self.model.load(mode, reading, source, now)
+            self.after_the_kill(mode, reading, source, now)
             self.assert_agreement()
             return
         counts = self.model.load(mode, reading, source, now)
@@ -244,6 +307,19 @@ class Replication(RuleBasedStateMachine):
         assert result.watermark == self.model.watermark
         self.assert_agreement()
         self.assert_nothing_left()
+
+    def reading(self, mode: Mode, partitions: tuple[str, ...], replay: bool) -> ReadRange | None:
+        if not partitions:
+            return None if replay else self.model.range(mode)
+        lower, upper = bounds(self.spec.partition, partitions)  # type: ignore[arg-type]
+        return ReadRange(lower, upper, include_nulls=lower is None)
+
+    def after_the_kill(self, mode: Mode, reading: ReadRange | None, source: dict[str, Article], now: dt.datetime) -> None:
+        """Its data is there or not; bad rows are known before the merge and forgotten only after it."""
+        if SEAMS[self.armed]:
+            self.model.load(mode, reading, source, now, heals=False)
+        elif self.armed in MERGING and mode is not Mode.SWEEP:
+            self.model.quarantine |= {key for key, row in self.model.delivered(mode, reading, source)[0].items() if row.bad}
 
     def run(self, options: LoadOptions) -> LoadResult:
         reach = self.reach
@@ -277,10 +353,7 @@ class Replication(RuleBasedStateMachine):
         with duckdb.connect(path, read_only=True) as connection:
             listed = "SELECT table_name FROM duckdb_tables() WHERE schema_name IN ('ods', 'stg')"
             tables = frozenset(row[0] for row in connection.execute(listed).fetchall())
-            ods, history = (
-                connection.execute(f"SELECT * FROM ods.{name} ORDER BY ALL").fetchall() if name in tables else []
-                for name in ("article", "article_history")
-            )
+            ods, history = (rows_of(connection, name) if name in tables else [] for name in ("article", "article_history"))
             state = connection.execute("SELECT watermark, last_full_seq > 0 FROM stg._cbm_state").fetchall()
         return Seen(tables, ods, history, state[0] if state else (None, False))
 
@@ -289,13 +362,15 @@ class Replication(RuleBasedStateMachine):
         assert seen.articles(deleted=False) == self.model.live
         assert seen.articles(deleted=True) == self.model.deleted
         assert seen.state == (self.model.watermark, self.model.complete), "state and data agree"
+        open_keys = {e.row.key_json for e in self.platform.control.quarantine_entries("article") if e.state == "open"}
+        assert {normal(json.loads(key)["cod_art"]) for key in open_keys} == self.model.quarantine
         if self.spec.history:
             self.assert_history(seen)
 
     def assert_history(self, seen: Seen) -> None:
         versions: dict[str, list[tuple[Any, ...]]] = {}
-        for row in sorted(seen.history, key=lambda r: (r[-2], r[0])):
-            versions.setdefault(normal(row[0]), []).append((article(row), *row[-2:]))
+        for row in sorted(seen.history, key=lambda r: (r["_valid_from"], r["cod_art"])):
+            versions.setdefault(normal(row["cod_art"]), []).append((article(row), row["_valid_from"], row["_valid_to"]))
         for key, tiles in versions.items():
             assert all(start < end for _, start, end in tiles if end is not None), "half-open, never empty"
             assert all(a[2] is not None and a[2] <= b[1] for a, b in pairwise(tiles)), "no overlap"
