@@ -19,6 +19,8 @@ import typer
 from typer.main import get_command
 
 from cbm_etl_assets.cli import (
+    breaker,
+    db,
     demo,
     lake,
     load,
@@ -53,7 +55,9 @@ for group in (tables_write, tables_sync):
 app.add_typer(tables.app, name="tables")
 app.add_typer(twin.app, name="twin")
 app.add_typer(lake.app, name="lake")
+app.add_typer(db.app, name="db")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(breaker.app, name="breaker")
 
 
 def _show_version(wanted: bool) -> None:

@@ -58,7 +58,7 @@ def _open_platform(settings: Settings, catalog: Mapping[str, TableSpec], pool: W
     return open_platform(settings, catalog, pool)
 
 
-def _utc_now() -> dt.datetime:
+def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
@@ -69,7 +69,7 @@ class Runtime:
     load_settings: Callable[[Path | None], Settings] = _load_settings
     load_catalog: Callable[[Settings], Mapping[str, TableSpec]] = _load_catalog
     open_platform: Callable[..., Platform] = _open_platform
-    now: Callable[[], dt.datetime] = _utc_now
+    now: Callable[[], dt.datetime] = utc_now
     home: Path | None = None
     debug: bool = False
     machine: bool = False

@@ -6,6 +6,7 @@ Owns reading. Knows nothing of connections.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from cbm_etl_assets.errors import ConfigurationError
 from cbm_etl_assets.settings import PACKAGE_DIR
 
 _COMMENT = re.compile(r"^\s*--.*$", re.MULTILINE)
+_OBJECT = re.compile(r"CREATE (?P<kind>TABLE|VIEW)(?: IF NOT EXISTS)? (?P<schema>etl|config)\.(?P<name>\w+)")
 _MIGRATION = re.compile(r"^(?P<number>\d{4})_(?P<schema>etl|config)_\w+\.sql$")
 
 
@@ -53,9 +55,32 @@ def migrations(dialect: str) -> list[tuple[str, int, str]]:
     return found
 
 
+def rendered(dialect: str, name: str, **words: str) -> list[str]:
+    """The statements of a file with `{word}` in it. The words are constants of this package, never a database's or a user's."""
+    return [sql.format(**words) for sql in script(dialect, name)]
+
+
+@dataclass(frozen=True)
+class DbObject:
+    """`kind` is table|view."""
+
+    schema: str
+    name: str
+    kind: str
+
+
+@lru_cache(maxsize=8)
+def own_objects(dialect: str) -> frozenset[DbObject]:
+    """Every table and view our migrations create."""
+    texts = [sql for _, _, stem in migrations(dialect) for sql in script(dialect, stem)]
+    found = [match for text in texts if (match := _OBJECT.search(text))]
+    return frozenset(DbObject(m["schema"], m["name"], m["kind"].lower()) for m in found)
+
+
 @lru_cache(maxsize=8)
 def spellings(dialect: str) -> dict[str, str]:
     """Lower case -> the spelling of the DDL, for databases that fold unquoted names (PostgreSQL answers `tablename`)."""
-    texts = [p.read_text(encoding="utf-8") for p in sorted((control_dir() / dialect).glob("*.sql"))]
+    files = [control_dir() / dialect / "baseline.sql", *sorted((control_dir() / dialect).glob("0*.sql"))]
+    texts = [p.read_text(encoding="utf-8") for p in files]
     words = re.findall(r"\b[A-Z]\w*[a-z]\w*\b", "\n".join(_COMMENT.sub("", t) for t in texts))
     return {word.lower(): word for word in words}

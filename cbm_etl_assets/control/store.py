@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -15,10 +15,11 @@ from cbm_etl_assets.control import breakers, certificates, drift, projection, qu
 from cbm_etl_assets.control.database import Database
 from cbm_etl_assets.control.locks import HeldLock, LockClock, hold
 from cbm_etl_assets.control.migrate import upgrade
-from cbm_etl_assets.control.port import CertificateRow, DriftRow, LogEnd, LogStart, QuarantineEntry
+from cbm_etl_assets.control.port import CertificateRow, DriftRow, LogEnd, LogStart, PastLoad, QualityRow, QuarantineEntry
 from cbm_etl_assets.errors import ConfigurationError
 from cbm_etl_assets.metadata.badrow import BadRow
 from cbm_etl_assets.metadata.spec import TableSpec
+from cbm_etl_assets.reliability.breaker import Breaker
 from cbm_etl_assets.settings import Settings
 
 _SQLITE_URL = "sqlite:///"
@@ -80,8 +81,20 @@ class ControlStore:
     def drift_rows(self, table: str) -> list[DriftRow]:
         return drift.read(self._ready(), table)
 
+    def breakers(self) -> Mapping[str, Breaker]:
+        return breakers.read(self._ready())
+
+    def change_breaker(self, resource: str, transition: Callable[[Breaker], Breaker | None]) -> Breaker | None:
+        return breakers.change(self._ready(), resource, transition, self._now())
+
     def add_certificate(self, row: CertificateRow) -> None:
         certificates.add_certificate(self._ready(), row)
+
+    def add_quality(self, rows: Sequence[QualityRow]) -> None:
+        quality.add(self._ready(), rows, self._now())
+
+    def past_loads(self, table: str, mode: str, since: dt.datetime) -> list[PastLoad]:
+        return quality.past_loads(self._ready(), table, mode, since)
 
     def project_specs(self, specs: list[TableSpec]) -> None:
         """`specs` is the whole catalogue: tables that are not in it leave the projections."""
@@ -90,12 +103,6 @@ class ControlStore:
     def query(self, sql: str, parameters: dict[str, object] | None = None) -> list[dict[str, object]]:
         """Read-only; parameters are written `:name`. Raises: ControlError, also on a statement that would write."""
         return self._ready().read(sql, parameters)
-    def add_quality(self, rows: Sequence[QualityRow]) -> None:
-        quality.add(self._ready(), rows, self._now())
-
-    def past_loads(self, table: str, mode: str, since: dt.datetime) -> list[PastLoad]:
-        return quality.past_loads(self._ready(), table, mode, since)
-
 
     def close(self) -> None:
         with self._guard:
@@ -108,7 +115,7 @@ class ControlStore:
             if self._database is None:
                 database = open_database(self._settings)
                 try:
-                    upgrade(database, self._now)
+                    upgrade(database, self._now, allowed=self._settings.control.auto_upgrade)
                 except BaseException:
                     database.close()
                     raise

@@ -1,0 +1,1 @@
+ALTER TABLE {schema}.{object} SET SCHEMA {schema}_old;

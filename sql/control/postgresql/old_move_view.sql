@@ -1,0 +1,1 @@
+ALTER VIEW {schema}.{object} SET SCHEMA {schema}_old;

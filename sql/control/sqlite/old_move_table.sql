@@ -1,0 +1,1 @@
+ALTER TABLE {schema}.{object} RENAME TO {object}_old;

@@ -1,0 +1,2 @@
+-- One batch: a refused lock must stop the migration. Owned by the transaction, so a killed process leaves nothing behind.
+DECLARE @granted INT; EXEC @granted = sp_getapplock @Resource = N'cbm_etl_migrations', @LockMode = 'Exclusive', @LockOwner = 'Transaction', @LockTimeout = 60000; IF @granted < 0 THROW 51001, N'Another process is migrating the control database and did not finish within 60 s.', 1;

@@ -1,0 +1,1 @@
+ALTER SCHEMA {schema}_old TRANSFER OBJECT::{schema}.{object};

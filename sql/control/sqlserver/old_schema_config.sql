@@ -1,0 +1,1 @@
+IF SCHEMA_ID(N'config_old') IS NULL EXEC (N'CREATE SCHEMA config_old');

@@ -1,0 +1,1 @@
+IF SCHEMA_ID(N'etl_old') IS NULL EXEC (N'CREATE SCHEMA etl_old');
