@@ -130,10 +130,7 @@ class Line:
         """Temporary raw folders and staging tables: none may outlive a load."""
         raw = self.home / "lake" / "raw" / self.spec.name
         found = [p.name for p in raw.glob("*") if not (p / "manifest.json").exists()] if raw.exists() else []
-        tables = self.platform.warehouse.query(
-            "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'stg' AND NOT starts_with(table_name, '_cbm')"
-        )
-        return found + [str(row[0]) for row in tables.rows]
+        return found + self.platform.warehouse.left_over()
 
 
 @pytest.fixture

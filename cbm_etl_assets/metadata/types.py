@@ -31,6 +31,13 @@ class Kind(StrEnum):
     BINARY = "binary"
 
 
+class Unstorable(StrEnum):
+    """Values some warehouse cannot hold exactly. A row that has one goes to the quarantine there; nothing is cut or nulled."""
+
+    NUL_TEXT = "nul_text"  # the character U+0000
+    NON_FINITE = "non_finite"  # a double that is NaN or infinite
+
+
 _SPELLING = re.compile(r"^\s*([a-z]+)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?\s*$")
 MAX_DECIMAL_PRECISION = 38  # Arrow decimal128, DuckDB and SQL Server stop here; OpenEdge allows 50.
 

@@ -27,7 +27,6 @@ _LAST_RUNS = (
     "ROW_NUMBER() OVER (ORDER BY LogId DESC) AS Recency FROM etl.ETL_Log "
     "WHERE TableName = :table_name AND Mode = :mode AND Status = 'success') AS runs WHERE Recency <= :runs ORDER BY Recency"
 )
-_ODS_COLUMNS = "SELECT column_name FROM information_schema.columns WHERE table_schema = 'ods' AND table_name = ?"
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def _number(value: object) -> float:
 def _ddl(platform: Platform, drift: Drift) -> tuple[str, ...]:
     """In words, not in a dialect's SQL: the warehouse writes that."""
     spec = drift.spec
-    stored = {str(row[0]).lower() for row in platform.warehouse.query(_ODS_COLUMNS, [spec.name]).rows}
+    stored = {name.lower() for name in platform.warehouse.columns(spec.name)}
     if not stored:
         return (f"create table ods.{spec.name} of {len(spec.target_columns)} columns",)
     new = [f"add column {name} {kind}" for name, kind in spec.target_columns if name.lower() not in stored]

@@ -42,7 +42,7 @@ class Sides:
     @cached_property
     def schema(self) -> pl.Schema:
         """Types as ODS holds them. Raises: WarehouseError where the table was never loaded, or lacks a column of the spec."""
-        return pl.DataFrame(pl.from_arrow(self.platform.warehouse.arrow(f"{self._select} WHERE FALSE"))).drop(STORED_KEY).schema
+        return pl.DataFrame(pl.from_arrow(self.platform.warehouse.schema(self.spec.name, self.names).empty_table())).drop(KEY_HASH).schema
 
     @property
     def names(self) -> list[str]:
@@ -58,9 +58,9 @@ class Sides:
 
     def ods(self) -> Iterator[pl.DataFrame]:
         """Yields: live rows, from one snapshot. Raises: WarehouseError."""
-        with closing(self.platform.warehouse.batches(f"{self._select} WHERE NOT _is_deleted", self._batch_rows)) as batches:  # type: ignore[type-var]
+        with closing(self.platform.warehouse.live(self.spec.name, self.names, self._batch_rows)) as batches:
             for batch in batches:
-                yield pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch])))
+                yield pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch]))).rename({KEY_HASH: STORED_KEY})
 
     def chosen(self, frames: Iterator[pl.DataFrame], wanted: pl.DataFrame) -> pl.DataFrame:
         """The rows whose key is among `wanted` (k1, k2), with their digests beside them."""
@@ -87,12 +87,6 @@ class Sides:
     @property
     def _batch_rows(self) -> int:
         return max(1, BATCH_CELLS // max(1, len(self.names)))
-
-    @property
-    def _select(self) -> str:
-        # ANSI quoting: every warehouse reads this. Names come from the spec, which admits letters, digits and '_' only.
-        listed = ", ".join(f'"{name}"' for name in self.names)
-        return " ".join(("SELECT", listed, f', {KEY_HASH} AS "{STORED_KEY}" FROM ods."{self.spec.name}"'))
 
     def _as_ods(self, frame: pl.DataFrame) -> pl.DataFrame:
         try:

@@ -43,8 +43,7 @@ def _comparable(platform: Platform, spec: TableSpec) -> TableSpec:
     if not platform.warehouse.state(spec.name).last_applied_seq:
         raise WarehouseError(f"Table '{spec.name}' was never loaded: there is nothing to verify.", remedy=f"cbm-etl run {spec.name}")
     followed = preview(platform, spec, is_first=False).spec
-    stored = platform.warehouse.arrow(" ".join(("SELECT * FROM", f'ods."{spec.name}"', "WHERE FALSE")))
-    known = {name.lower() for name in stored.column_names}
+    known = {name.lower() for name in platform.warehouse.columns(spec.name)}
     named = {name.lower() for name in (*followed.primary_key, *(followed.cursor.columns if followed.cursor else ()))}
     kept = [c for c in followed.columns if c.exclude or c.name.lower() in named or known.issuperset(n.lower() for n in c.target_names)]
     if len(kept) == len(followed.columns):

@@ -62,13 +62,7 @@ def why(platform: Platform, spec: TableSpec, key: Sequence[str]) -> Story:
     """Raises: ConfigurationError for a key of another shape, ConversionError, WarehouseError when the table was never loaded."""
     wanted = key_hash_of(platform, spec, key)
     columns = [name for name, _ in spec.target_columns]
-    if spec.history:
-        stamps, order, table = ["_valid_from", "_valid_to"], "_valid_from", f"{spec.name}_history"
-    else:
-        stamps, order, table = ["_is_deleted", "_deleted_at"], "_load_seq", spec.name
-    listed = ", ".join(f'"{name}"' for name in (*columns, "_hashdiff", "_load_seq", "_extracted_at", "_run_id", *stamps))
-    statement = " ".join(("SELECT", listed, f'FROM ods."{table}" WHERE {KEY_HASH} = ? ORDER BY', order))
-    rows = [dict(zip(columns + _TECHNICAL, row, strict=True)) for row in platform.warehouse.query(statement, [wanted]).rows]
+    rows = [dict(zip(columns + _TECHNICAL, row, strict=True)) for row in platform.warehouse.versions(spec, wanted).rows]
     manifests = _manifests(platform, spec)
     origins = [_origin(platform, row, manifests, wanted) for row in rows]
     versions = tuple(
@@ -159,8 +153,4 @@ def asof(platform: Platform, spec: TableSpec, moment: dt.datetime) -> QueryResul
             f"Table '{spec.name}' keeps no history: only its present is known.",
             remedy="write `history: true` in its spec; versions are kept from the next load on",
         )
-    listed = ", ".join(f'"{name}"' for name, _ in spec.target_columns)
-    table = f'ods."{spec.name}_history"'
-    where = "WHERE _valid_from <= ? AND (_valid_to IS NULL OR _valid_to > ?)"
-    order = ", ".join(f'"{name}"' for name in spec.key_targets) or KEY_HASH
-    return platform.warehouse.query(" ".join(("SELECT", listed, "FROM", table, where, "ORDER BY", order)), [moment, moment])
+    return platform.warehouse.as_of(spec, moment)

@@ -6,11 +6,12 @@ Dialects live in `warehouse.dialects` and are reached through `warehouse.registr
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from cbm_etl_assets.metadata.spec import TableSpec
+from cbm_etl_assets.metadata.types import Unstorable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
 class Capabilities:
     """Differences are data; the reason stands beside odd values in the dialect."""
 
-    max_identifier_chars: int
+    max_identifier_chars: int  # bytes of UTF-8 where the warehouse counts those; target names are ASCII, so it is the same
     max_decimal_precision: int
-    max_columns: int
+    max_columns: int  # of one table, technical columns included
     single_writer_process: bool
+    unstorable: frozenset[Unstorable] = frozenset()  # values the reader sends to the quarantine instead
 
 
 @dataclass(frozen=True)
@@ -153,13 +155,42 @@ class Warehouse(Protocol):
         """Drop every staging table left by earlier loads of that table. Returns how many."""
         ...
 
+    def columns(self, table: str) -> dict[str, str]:
+        """Column -> type as the warehouse spells it, of `ods.<table>`, in order; empty when the table is not there."""
+        ...
+
+    def schema(self, table: str, columns: Sequence[str]) -> pa.Schema:
+        """Arrow types of `live`. Raises: WarehouseError when the table or a column is not there."""
+        ...
+
+    def live(self, table: str, columns: Sequence[str], batch_rows: int) -> Generator[pa.RecordBatch]:
+        """These columns and `_key_hash` of the live rows of `ods.<table>`, from one snapshot, `batch_rows` at most at a time.
+
+        Decimals come as decimals, aware instants in UTC. Close it when you stop early. Raises: WarehouseError.
+        """
+        ...
+
+    def versions(self, spec: TableSpec, key_hash: bytes) -> QueryResult:
+        """The rows of one key, oldest first: target columns, `_hashdiff`, `_load_seq`, `_extracted_at`, `_run_id`, then
+        `_valid_from`, `_valid_to` (of the history table, where the spec keeps one), else `_is_deleted`, `_deleted_at`."""
+        ...
+
+    def as_of(self, spec: TableSpec, moment: dt.datetime) -> QueryResult:
+        """Target columns of the versions valid at that naive source time, in the order of the key. Needs a history table."""
+        ...
+
+    def left_over(self) -> list[str]:
+        """Names of all staging tables that exist: none but those of loads under way."""
+        ...
+
     def query(self, sql: str, parameters: Sequence[object] = ()) -> QueryResult:
-        """Read-only. Raises: WarehouseError on anything that would write."""
+        """Read-only, a person's own statement in the warehouse's SQL and placeholders. Raises: WarehouseError on anything that
+        would write. The platform's own questions are the methods above."""
         ...
 
     def arrow(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table: ...
 
-    def batches(self, sql: str, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    def batches(self, sql: str, batch_rows: int) -> Generator[pa.RecordBatch]:
         """The rows of one read-only statement, `batch_rows` at a time: one snapshot, bounded memory. Close it when you stop early."""
         ...
 

@@ -12,7 +12,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from cbm_etl_assets.metadata.types import Kind, LogicalType
 from cbm_etl_assets.settings import Settings
 from cbm_etl_assets.warehouse.dialects.duckdb_apply import DuckDbApply
 from cbm_etl_assets.warehouse.port import Absent, ApplyRequest, Capabilities, Outcome, QueryResult, StagingTable, TableState
+from cbm_etl_assets.warehouse.reading import Reading
 from cbm_etl_assets.warehouse.sql import Fragment, Statements
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def create(settings: Settings, now: Callable[[], dt.datetime]) -> DuckDbWarehous
     return DuckDbWarehouse(settings.warehouse_path, now=now, lock_wait_seconds=settings.warehouse.lock_wait_seconds)
 
 
-class DuckDbWarehouse:
+class DuckDbWarehouse(Reading):
     """Implements warehouse.port.Warehouse."""
 
     name = "duckdb"
@@ -164,7 +165,7 @@ class DuckDbWarehouse:
             except duckdb.Error as error:
                 raise _not_reading(error) from None
 
-    def batches(self, sql: str, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    def batches(self, sql: str, batch_rows: int) -> Generator[pa.RecordBatch]:
         with self._reader() as connection:
             try:
                 yield from connection.sql(sql).to_arrow_reader(batch_rows)
