@@ -10,10 +10,12 @@
     ├── BusyError                     exit 3   somebody else holds the table
     └── LoadError                     exit 1   a table failed
         ├── TransientError                     may succeed when tried again
-        │   ├── TransientSourceError           link loss, stall, login refused for now, connection cap
-        │   │   └── RecordLockError            a record is held by another session of the source
+        │   ├── TransientSourceError           link loss, stall, login refused for now, the server's connection cap
+        │   │   ├── RecordLockError            a record is held by another session of the source
+        │   │   └── ConnectionCapError         all of our own connections to the source are in use
         │   ├── TransientWarehouseError        file locked, deadlock, lock time-out
-        │   └── TransientControlError          control database busy or out of reach for now
+        │   ├── TransientControlError          control database busy or out of reach for now
+        │   └── CircuitOpenError               source or warehouse failed again and again: not asked until the next probe
         └── FinalError                         will fail again until somebody acts
             ├── SourceError                    the source refused
             │   ├── SqlWidthError              a stored value is wider than its SQL width
@@ -91,7 +93,9 @@ class LoadError(CbmError):
 
 
 class TransientError(LoadError):
-    pass
+    """`is_counted`: the circuit breaker knows of it; work around the failed work must not count it again."""
+
+    is_counted = False
 
 
 class TransientSourceError(TransientError):
@@ -102,11 +106,19 @@ class RecordLockError(TransientSourceError):
     pass
 
 
+class ConnectionCapError(TransientSourceError):
+    pass
+
+
 class TransientWarehouseError(TransientError):
     pass
 
 
 class TransientControlError(TransientError):
+    pass
+
+
+class CircuitOpenError(TransientError):
     pass
 
 

@@ -73,7 +73,8 @@ def status(context: typer.Context, as_json: Json = False) -> None:
     Age, rows, watermark, SLA. Opens the control database only, so it answers while a load holds the warehouse. A run that was
     killed is closed as failed.
 
-    JSON: command, tables[table, status, sla, mode, ended_at, age_seconds, rows{read, ...}, watermark, error]
+    JSON: command, breakers[resource, state, failures, detail],
+    tables[table, status, sla, mode, ended_at, age_seconds, rows{read, ...}, watermark, error]
     """
     runtime = runtime_of(context)
     output = runtime.output(machine=as_json)
@@ -86,11 +87,14 @@ def status(context: typer.Context, as_json: Json = False) -> None:
     names = [*runtime.catalog, *(n for n in sorted(runs) if n not in runtime.catalog)]
     entries = [entry(n, runs.get(n, {}), waters.get(n), slas.get(n, "-"), runtime.now()) for n in names]
 
+    from cbm_etl_assets.cli.breaker import entries as breaker_entries
     from cbm_etl_assets.cli.output import table
 
     shown = table("", COLUMNS, [_row(e) for e in entries], right=COLUMNS[5:10])
+    breakers = breaker_entries(control)
+    tripped = [f"{e['resource']}: circuit breaker {e['detail']}" for e in breakers if e["state"] != "closed"]
     failures = [f"{e['table']}: {e['error']['message']}" for e in entries if e["error"]]
-    output.result({"command": "status", "tables": entries}, shown, *failures)
+    output.result({"command": "status", "breakers": breakers, "tables": entries}, shown, *tripped, *failures)
 
 
 def register(app: typer.Typer) -> None:

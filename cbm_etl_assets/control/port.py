@@ -6,13 +6,14 @@ The implementation is `control.store.ControlStore` (SQLAlchemy; SQLite in WAL mo
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from cbm_etl_assets.metadata.badrow import BadRow
 from cbm_etl_assets.metadata.spec import TableSpec
+from cbm_etl_assets.reliability.breaker import Breaker
 
 
 @dataclass(frozen=True)
@@ -196,6 +197,14 @@ class Control(Protocol):
         ...
 
     def drift_rows(self, table: str) -> list[DriftRow]: ...
+
+    def breakers(self) -> Mapping[str, Breaker]:
+        """Those that ever saw a failure, by resource: one statement."""
+        ...
+
+    def change_breaker(self, resource: str, transition: Callable[[Breaker], Breaker | None]) -> Breaker | None:
+        """The transition of the row as it is now, in a transaction; None where it declined."""
+        ...
 
     def add_certificate(self, row: CertificateRow) -> None: ...
 

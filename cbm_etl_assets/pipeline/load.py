@@ -6,6 +6,7 @@ the same table, under its lock.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import uuid
@@ -19,6 +20,7 @@ from cbm_etl_assets.control.port import LogEnd, LogStart, TableLock
 from cbm_etl_assets.errors import AccountingError, CbmError, FinalError, LostLockError
 from cbm_etl_assets.metadata.manifest import Manifest
 from cbm_etl_assets.metadata.spec import TableSpec
+from cbm_etl_assets.pipeline.circuits import guarded as guarded_by_circuits
 from cbm_etl_assets.pipeline.deletes import confirmed_deletions, guarded
 from cbm_etl_assets.pipeline.drift import follow
 from cbm_etl_assets.pipeline.extract import Extracted, extract, recheck_since
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 
 def load_table(platform: Platform, spec: TableSpec, options: LoadOptions, on_event: OnEvent | None = None) -> LoadResult:
@@ -77,7 +80,8 @@ class _Load:
         mode = self.options.mode.value if not (self.options.partitions or self.options.replay) else Mode.PARTITION.value
         log_id = control.start_log(LogStart(self.run_id, self.spec.name, mode, self._partition_text(), start))
         try:
-            result = self._load()
+            with guarded_by_circuits(self.platform):
+                result = self._load()
         except BaseException as error:
             control.end_log(log_id, self._failure(error))
             self._clear_staging(error)
@@ -106,17 +110,17 @@ class _Load:
 
     def _load(self) -> LoadResult:
         self.platform.lake.recover(self.spec.name)  # temporary files of a killed run; acquire sweeps its staging tables
-        state = self.platform.warehouse.acquire(self.spec.name)
+        state = self._written(lambda: self.platform.warehouse.acquire(self.spec.name))
         self.spec = self._retried(lambda: follow(self.platform, self.spec, self.run_id, is_first=not state.last_applied_seq))
         plan = self.plan = plan_load(self.spec, self.options, state, self._retried(self.platform.source.clock))
         extracted = self._retried(lambda: self._extract(plan))
         manifest = extracted.manifest
         staging = StagingTable(self.spec.name, f"{self.spec.name}__{plan.seq}", plan.seq)
-        staged = self._retried(lambda: self._stage(staging, manifest))
+        staged = self._written(lambda: self._stage(staging, manifest))
         self._account(extracted, staged)
         deletions = self._retried(lambda: self._deletions(staging, plan, extracted))
         self._quarantine(plan, extracted)
-        outcome = self._retried(lambda: self._apply(staging, plan, manifest, deletions))
+        outcome = self._written(lambda: self._apply(staging, plan, manifest, deletions))
         self.outcome = replace(outcome, read=outcome.read + len(extracted.bad), quarantined=len(extracted.bad))
         return LoadResult(
             table=self.spec.name, status=Status.SUCCESS, mode=plan.mode, run_id=self.run_id, seq=plan.seq, partitions=plan.partitions,
@@ -203,12 +207,21 @@ class _Load:
     # -- retries, events, log rows ----------------------------------------------------------------------------------
 
     def _retried(self, work: Callable[[], T]) -> T:
+        """What asks the source."""
         source = self.platform.settings.source
         policy = RetryPolicy(retries=source.retries, base_seconds=source.retry_delay_seconds)
         return call_with_retry(work, policy, on_retry=self._count, clockwork=self.platform.clockwork)
 
+    def _written(self, work: Callable[[], T]) -> T:
+        """What asks the warehouse only: a deadlock or a lock time-out is over sooner than an outage of the source."""
+        warehouse = self.platform.settings.warehouse
+        policy = RetryPolicy(retries=warehouse.retries, base_seconds=warehouse.retry_delay_seconds)
+        return call_with_retry(work, policy, on_retry=self._count, clockwork=self.platform.clockwork)
+
     def _count(self, event: RetryEvent) -> None:
         self.attempts += 1
+        said = (self.spec.name, event.attempt, event.delay_seconds, event.error.message)
+        _log.warning("table %s: attempt %d failed, next in %.1f s: %s", *said)
         self._tell("retry", event.attempt, 0)
 
     def _tell(self, stage: str, rows: int, size: int) -> None:

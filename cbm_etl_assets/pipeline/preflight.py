@@ -15,7 +15,9 @@ from zoneinfo import ZoneInfo
 
 from cbm_etl_assets.errors import BusyError, CbmError, MissingDependencyError
 from cbm_etl_assets.metadata.spec import TableSpec
+from cbm_etl_assets.pipeline.circuits import describe
 from cbm_etl_assets.pipeline.platform import Platform
+from cbm_etl_assets.reliability.breaker import BreakerState
 from cbm_etl_assets.source.dialects import DIALECTS, dialect, profile_of
 
 GIB = 1024**3
@@ -54,6 +56,7 @@ def preflight(platform: Platform, specs: Sequence[TableSpec]) -> list[Check]:
         attempt("warehouse", lambda: _warehouse(platform)),
         attempt("control", lambda: _control(platform)),
         attempt("lake", lambda: _lake(platform)),
+        attempt("breaker", lambda: _breaker(platform)),
     ]
     for spec in specs:
         checks += check_table(platform, spec) if reachable else [skipped(f"table {spec.name}", "the source does not answer")]
@@ -162,6 +165,15 @@ def _control(platform: Platform) -> Check:
             return Check("control", CheckStatus.OK, "schema up to date, a lock taken and given back")
     except BusyError:
         return Check("control", CheckStatus.OK, "schema up to date; another preflight holds the probe lock")
+
+
+def _breaker(platform: Platform) -> Check:
+    """Shown, not obeyed: what the source answers now is told by the checks above."""
+    tripped = [found for found in platform.control.breakers().values() if found.state is not BreakerState.CLOSED]
+    if not tripped:
+        return Check("breaker", CheckStatus.OK, "closed: loads may ask the source and the warehouse")
+    said = "; ".join(f"{found.resource}: {describe(found)}" for found in tripped)
+    return Check("breaker", CheckStatus.WARN, said, "loads go on at the next probe; at once: cbm-etl breaker reset")
 
 
 def _lake(platform: Platform) -> Check:

@@ -22,6 +22,7 @@ from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.pipeline import digests as d
 from cbm_etl_assets.pipeline.blocks import Fresh, fresh_rows
 from cbm_etl_assets.pipeline.certificate import MAX_KEYS, Certificate, ColumnProof, KeyDifference, Verdict
+from cbm_etl_assets.pipeline.circuits import guarded
 from cbm_etl_assets.pipeline.drift import preview
 from cbm_etl_assets.pipeline.pending import beyond_watermark
 from cbm_etl_assets.pipeline.platform import Platform
@@ -33,7 +34,8 @@ from cbm_etl_assets.warehouse.port import TableState
 def verify(platform: Platform, spec: TableSpec, run_id: str = "") -> Certificate:
     """Compare and record. Raises: LoadError when a side cannot be read, BusyError when a key must be loaded once and cannot be."""
     platform.control.upgrade()
-    certificate = _Verification(platform, _comparable(platform, spec), run_id or str(uuid.uuid4())).run()
+    with guarded(platform):
+        certificate = _Verification(platform, _comparable(platform, spec), run_id or str(uuid.uuid4())).run()
     platform.control.add_certificate(certificate.row())
     return certificate
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from cbm_etl_assets.errors import TransientSourceError
+from cbm_etl_assets.errors import ConnectionCapError
 
 _POLL_SECONDS = 0.1
 
@@ -27,7 +27,7 @@ def connection_slot(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[int]:
-    """Hold one of `cap` connections. Raises: TransientSourceError when none gets free within `wait_seconds`.
+    """Hold one of `cap` connections. Raises: ConnectionCapError when none gets free within `wait_seconds`.
 
     The lock belongs to the open file, not to the process: two threads of one process exclude each other as well.
     """
@@ -43,7 +43,7 @@ def connection_slot(
                     os.close(descriptor)
                 return
         if clock() >= deadline:
-            raise TransientSourceError(
+            raise ConnectionCapError(
                 f"All {cap} connections to the source are in use; none got free within {wait_seconds:g} s.",
                 remedy="wait for the other loads, or raise CBM_SOURCE__MAX_CONNECTIONS or CBM_SOURCE__CONNECTION_WAIT_SECONDS",
             )

@@ -6,7 +6,7 @@ import contextlib
 import datetime as dt
 import io
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -20,6 +20,7 @@ from cbm_etl_assets.errors import SourceSchemaError, WarehouseError
 from cbm_etl_assets.metadata.catalog import load_catalog
 from cbm_etl_assets.metadata.catalogue import SourceTable
 from cbm_etl_assets.metadata.spec import ColumnSpec, CursorSpec, PartitionSpec, Priority, TableSpec
+from cbm_etl_assets.reliability.breaker import Breaker
 from cbm_etl_assets.settings import Settings, SourceSettings
 from cbm_etl_assets.warehouse.port import QueryResult
 
@@ -64,6 +65,17 @@ class FakeControl:
 
     def drift_rows(self, table: str) -> list[DriftRow]:
         return self.drift
+
+    known: dict[str, Breaker] = field(default_factory=dict)
+
+    def breakers(self) -> Mapping[str, Breaker]:
+        return self.known
+
+    def change_breaker(self, resource: str, transition: Callable[[Breaker], Breaker | None]) -> Breaker | None:
+        after = transition(self.known.get(resource, Breaker(resource)))
+        if after is not None:
+            self.known[resource] = after
+        return after
 
     quarantine: list[QuarantineEntry] = field(default_factory=list)
     dropped: list[tuple[str, list[int]]] = field(default_factory=list)

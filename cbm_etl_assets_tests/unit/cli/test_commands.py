@@ -18,7 +18,7 @@ EXPECTED = {
     "tables sync",
     "tables import-df", "tables import-config", "tables schema", "twin start", "twin stop", "twin status", "twin load", "twin mutate",
     "twin fault", "twin statements", "lake list", "lake clean",
-    "quarantine list", "quarantine show", "quarantine replay", "quarantine drop",
+    "quarantine list", "quarantine show", "quarantine replay", "quarantine drop", "breaker status", "breaker reset",
     "verify", "repair", "why", "asof",
 }  # fmt: skip
 # These print no result: one opens a server, one gives an order.

@@ -1,0 +1,184 @@
+"""Outages of the source and of the warehouse as an operator meets them: the real driver, the real file, real processes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from cbm_etl_assets.errors import CircuitOpenError, TransientSourceError, TransientWarehouseError
+from cbm_etl_assets.metadata.writer import spec_to_yaml
+from cbm_etl_assets.pipeline.load import load_table
+from cbm_etl_assets.pipeline.platform import Platform, open_platform
+from cbm_etl_assets.pipeline.results import LoadEvent, LoadOptions, Mode
+from cbm_etl_assets.reliability.breaker import Breaker, BreakerPolicy, BreakerState, failed
+from cbm_etl_assets.reliability.retry import Clockwork
+from cbm_etl_assets.settings import WarehouseSettings
+from cbm_etl_assets.source.pool import WorkerPool
+from cbm_etl_assets.warehouse.dialects.duckdb import DuckDbWarehouse
+from cbm_etl_assets_tests.line_fixture import Line
+
+pytestmark = pytest.mark.integration
+ROOT = Path(__file__).parents[2]
+FULL = LoadOptions(Mode.FULL)
+HOLD = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+
+
+def cli(line: Line, *arguments: str, source: str) -> subprocess.CompletedProcess[str]:
+    tables = line.home / "tables"
+    tables.mkdir(exist_ok=True)
+    (tables / "article.yaml").write_text(spec_to_yaml(line.spec), encoding="utf-8")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("CBM_", "DAGSTER_"))} | {
+        "CBM_HOME": str(line.home), "CBM_TABLES_DIR": str(tables), "CBM_SOURCE__CONNECTION_STRING": source, "PYTHONPATH": str(ROOT),
+    }  # fmt: skip
+    command = [sys.executable, "-m", "cbm_etl_assets.cli.app", *arguments]
+    return subprocess.run(command, env=environment, cwd=line.home, capture_output=True, text=True, check=False)
+
+
+def test_cf11_a_source_down_for_five_runs_opens_the_breaker_and_a_probe_closes_it(line: Line) -> None:
+    dead = line.twin.odbc.replace(f"PORT={line.twin.port}", "PORT=1")
+    assert dead != line.twin.odbc
+    source = line.settings().source.model_copy(update={"connection_string": SecretStr(dead), "retries": 0})
+    settings = line.settings().model_copy(update={"source": source})
+    pool = WorkerPool()
+    try:
+        for _ in range(5):
+            down = open_platform(settings, {}, pool)
+            with pytest.raises(TransientSourceError):
+                load_table(down, line.spec, FULL)
+            down.close()
+    finally:
+        pool.close()
+
+    refused = cli(line, "run", "article", "--json", source=line.twin.odbc)
+    error = json.loads(refused.stdout)["tables"][0]["error"]
+    assert (refused.returncode, error["class"]) == (1, "CircuitOpenError")
+    assert "cbm-etl breaker reset source" in error["message"]
+    status = json.loads(cli(line, "breaker", "status", "--json", source=dead).stdout)
+    assert [(b["resource"], b["state"]) for b in status["breakers"]] == [("source", "open"), ("warehouse", "closed")]
+
+    later = replace(line.platform, now=lambda: dt.datetime.now(dt.UTC) + dt.timedelta(seconds=301))
+    assert load_table(later, line.spec, FULL).outcome.inserted == 200
+    assert line.platform.control.breakers()["source"].state is BreakerState.CLOSED
+    line.assert_equal()
+    log = line.platform.control.query("SELECT ErrorClass FROM etl.ETL_Log ORDER BY LogId")
+    assert [row["ErrorClass"] for row in log] == ["TransientSourceError"] * 5 + ["CircuitOpenError", None]
+
+
+def test_a_reset_lets_the_next_run_ask_at_once(line: Line) -> None:
+    error = TransientSourceError("down")
+    for _ in range(5):
+        line.platform.control.change_breaker("source", lambda seen: _failed(seen, error))
+    with pytest.raises(CircuitOpenError):
+        line.load(Mode.FULL)
+    assert cli(line, "breaker", "reset", "source", source=line.twin.odbc).returncode == 0
+    assert line.load(Mode.FULL).outcome.inserted == 200
+
+
+def _failed(seen: Breaker, error: TransientSourceError) -> Breaker:
+    now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+    return failed(seen, (type(error).__name__, error.message), now, BreakerPolicy())
+
+
+# -- the warehouse's file, held by another process ---------------------------------------------------------------------------
+
+
+@dataclass
+class Holder:
+    """Another process that has the warehouse file open, as a BI tool does."""
+
+    path: Path
+    process: subprocess.Popen[str] | None = None
+
+    def take(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", HOLD, str(self.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "held\n"
+
+    def give_back(self) -> None:
+        if self.process is not None:
+            self.process.communicate()
+            self.process = None
+
+
+@dataclass
+class Waits:
+    """Clockwork whose waits are written down and take no time; the longest of each range is taken. `during` happens in the first."""
+
+    seconds: list[float] = field(default_factory=list)
+    during: list[object] = field(default_factory=list)
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+        while self.during:
+            action = self.during.pop()
+            assert callable(action)
+            action()
+
+    def clockwork(self) -> Clockwork:
+        return Clockwork(sleep=self.sleep, monotonic=lambda: sum(self.seconds), uniform=lambda _low, high: high)
+
+
+@pytest.fixture
+def holder(line: Line) -> Iterator[Holder]:
+    held = Holder(line.settings().warehouse_path)
+    try:
+        yield held
+    finally:
+        held.give_back()
+
+
+def impatient(line: Line, waits: Waits, retries: int) -> Platform:
+    """Waits 0.2 s for the file instead of a minute."""
+    warehouse = WarehouseSettings(lock_wait_seconds=0.2, retries=retries, retry_delay_seconds=5)
+    settings = line.settings().model_copy(update={"warehouse": warehouse})
+    opened = DuckDbWarehouse(settings.warehouse_path, now=line.platform.now, lock_wait_seconds=0.2)
+    return replace(line.platform, settings=settings, warehouse=opened, clockwork=waits.clockwork())
+
+
+def test_cf09_a_lock_time_out_of_the_target_is_retried_once_and_said_once(
+    line: Line, holder: Holder, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "cbm_etl_assets.pipeline")
+    line.load(Mode.FULL)
+    line.put("A00001", "changed", dt.datetime(2026, 3, 1))
+    waits = Waits(during=[holder.give_back])
+
+    def at_the_merge(event: LoadEvent) -> None:
+        if event.stage == "merge" and not waits.seconds:
+            holder.take()
+
+    result = load_table(impatient(line, waits, retries=3), line.spec, FULL, at_the_merge)
+    assert (result.attempts, waits.seconds, result.outcome.updated) == (2, [5.0], 1)
+    [record] = [r for r in caplog.records if r.levelno == logging.WARNING]
+    assert "table article: attempt 1 failed, next in 5.0 s: The warehouse file" in record.getMessage()
+    line.assert_equal()
+    assert line.leftovers() == []
+    assert line.platform.control.breakers() == {}
+
+
+def test_cf10_a_target_away_for_twenty_seconds_fails_in_bounds_and_the_next_run_heals(line: Line, holder: Holder) -> None:
+    line.load(Mode.FULL)
+    line.put("A00001", "changed", dt.datetime(2026, 3, 1))
+    waits = Waits()
+    holder.take()
+    with pytest.raises(TransientWarehouseError, match="stayed locked by another process"):
+        load_table(impatient(line, waits, retries=2), line.spec, FULL)
+    assert waits.seconds == [5.0, 10.0], "bounded, and longer each time"
+    holder.give_back()
+    log = line.platform.control.query("SELECT Status, Attempts, ErrorClass FROM etl.ETL_Log ORDER BY LogId DESC")[0]
+    assert tuple(log.values()) == ("failed", 3, "TransientWarehouseError")
+    assert line.load(Mode.FULL).outcome.updated == 1
+    line.assert_equal()
+    assert line.leftovers() == []
