@@ -8,6 +8,7 @@ import dagster as dg
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.orchestration.assets import WRITER_POOL, Blueprint, table_assets
 from cbm_etl_assets.orchestration.certificates import certificate_check, certificate_job
+from cbm_etl_assets.orchestration.drift import drift_check
 from cbm_etl_assets.orchestration.jobs import build_job, table_groups
 from cbm_etl_assets.orchestration.marts import find_marts, mart_assets
 from cbm_etl_assets.orchestration.reaper import stale_run_sensor
@@ -38,10 +39,11 @@ def build_defs(catalog: Mapping[str, TableSpec], settings: Settings, *, resource
     blueprint = make_blueprint(catalog, settings)
     tables = [table_assets(spec, blueprint) for spec in specs]
     certificates = [certificate_check(spec, blueprint.pool) for spec in specs]
+    drifts = [drift_check(spec) for spec in specs]
     marts = find_marts(catalog) if settings.warehouse.kind == "duckdb" else []
     bound = {**default_resources(settings, catalog), **({"duckdb": duckdb_resource(settings)} if marts else {}), **(resources or {})}
     define = partial(
-        dg.Definitions, assets=[*tables, *mart_assets(marts, settings)], asset_checks=certificates, resources=bound,
+        dg.Definitions, assets=[*tables, *mart_assets(marts, settings)], asset_checks=[*certificates, *drifts], resources=bound,
         executor=dg.in_process_executor,
     )  # fmt: skip
     bare = define()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import dagster as dg
 
 from cbm_etl_assets.metadata.spec import TableSpec
+from cbm_etl_assets.orchestration.drift import report_drift
 from cbm_etl_assets.orchestration.failures import as_failure
 from cbm_etl_assets.orchestration.internals import report_materializations
 from cbm_etl_assets.orchestration.names import LAYERS, asset_key, op_name
@@ -77,6 +78,7 @@ def load_step(
         results.extend(loader.load_table(platform, spec, options, on_event) for options in loads)
     except Exception as error:  # noqa: BLE001  any text may hold a secret: nothing foreign goes to the event log unredacted
         failure = as_failure(error, spec.name, platform.settings)
+    report_drift(context, platform, spec)
     if failure is not None:
         raise failure from None
     if hooks.on_result:

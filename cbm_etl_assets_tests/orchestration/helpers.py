@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import dagster as dg
 
+from cbm_etl_assets.control.port import DriftRow
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.orchestration.build import build_defs
 from cbm_etl_assets.pipeline.platform import Platform
@@ -36,10 +37,25 @@ def catalog(*specs: TableSpec) -> dict[str, TableSpec]:
 
 
 @dataclass(frozen=True)
+class FakeControl:
+    """What the checks read: `drift` by table."""
+
+    drift: Mapping[str, list[DriftRow]] = field(default_factory=dict)
+    rows: list[dict[str, object]] = field(default_factory=list)
+
+    def drift_rows(self, table: str) -> list[DriftRow]:
+        return self.drift.get(table, [])
+
+    def query(self, _sql: str, _parameters: dict[str, object]) -> list[dict[str, object]]:
+        return self.rows
+
+
+@dataclass(frozen=True)
 class FakePlatform:
     """Only what the orchestration touches; the loader that would use the rest is scripted."""
 
     settings: Settings
+    control: FakeControl = field(default_factory=FakeControl)
 
     def close(self) -> None:
         """Nothing is open."""
