@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST, NEWEST = (3, 11), (3, 13)
-EXTRAS = "dev,twin"
+EXTRAS = "dev,twin,otel"
 GIVEN_VENV = os.environ.get("VENV", "")
 VENV = Path(GIVEN_VENV).resolve() if GIVEN_VENV else ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
@@ -144,6 +144,15 @@ def ensure_browser() -> None:
         say("no Chromium: the browser tests will be skipped. As root: apt-get install chromium")
 
 
+def ensure_prometheus() -> None:
+    """promtool and prometheus, for the tests of the metrics."""
+    if shutil.which("promtool") and shutil.which("prometheus"):
+        return
+    say("installing Prometheus for the tests of the metrics")
+    if not apt_install("prometheus"):
+        say("no Prometheus: its tests will be skipped. As root: apt-get install prometheus")
+
+
 def prepared_env() -> dict[str, str]:
     """The child's environment: our bin first, no foreign environment or PYTHONPATH."""
     env = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
@@ -198,6 +207,7 @@ def task_test(arguments: list[str]) -> int:
     """Everything a change must pass. Arguments go to pytest; with arguments neither coverage nor the static checks run."""
     task_env([])
     ensure_browser()
+    ensure_prometheus()
     env = prepared_env()
     if arguments:
         return call(BIN / "python", "-m", "pytest", *arguments, env=env)

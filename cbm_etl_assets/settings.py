@@ -27,6 +27,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSou
 from pydantic_settings import SettingsError as UnreadableSettingError
 
 from cbm_etl_assets.errors import SettingsError
+from cbm_etl_assets.sections import AlertSettings
 
 PACKAGE_DIR = Path(__file__).parent
 PREFIX = "CBM_"
@@ -142,6 +143,23 @@ class SloSettings(_Section):
     min_bad_events: int = Field(default=2, ge=1, description="bad events in the long window below which no burn is told")
 
 
+class JournalSettings(_Section):
+    """How long what is only there to be looked at is kept. The job `maintenance` prunes every night; 0 = for ever."""
+
+    log_days: int = Field(default=1095, ge=0, description="rows of etl.ETL_Log, DataQuality_Log, Metrics and closed alerts")
+    dagster_days: int = Field(default=60, ge=0, description="Dagster's finished runs and their events; loads do not depend on them")
+    file_days: int = Field(default=90, ge=0, description="JSON log files and crash reports under CBM_HOME/logs")
+    maintenance_cron: str = Field(default="30 4 * * *", description="when the job `maintenance` runs, in the source's time zone")
+
+
+class ObservabilitySettings(_Section):
+    metrics_file: Folder | None = Field(default=None, description="Prometheus text written at the end of runs, for a textfile collector")
+    otlp_endpoint: str | None = Field(default=None, description="OTLP/HTTP collector, e.g. http://localhost:4318; needs the extra `otel`")
+    otlp_headers: dict[str, SecretStr] = Field(default_factory=dict, description="headers of the OTLP export, JSON (secret)")
+    stalled_daemon_minutes: float = Field(default=5, gt=0, description="no heartbeat of Dagster's daemon for that long = it is down")
+    min_free_percent: float = Field(default=10, ge=0, lt=100, description="`health` warns when a disk has less than that free")
+
+
 def _default_tables(known: dict[str, Any]) -> Path:
     """Own tables replace the packaged ones of the demo; a package's folder is no place to write to."""
     own: Path = known.get("home", Path(".cbm")) / "tables"
@@ -163,7 +181,10 @@ class Settings(BaseSettings):
     control: ControlSettings = ControlSettings()
     lake: LakeSettings = LakeSettings()
     load: LoadSettings = LoadSettings()
+    alerts: AlertSettings = AlertSettings()
     slo: SloSettings = SloSettings()
+    journal: JournalSettings = JournalSettings()
+    observability: ObservabilitySettings = ObservabilitySettings()
     breaker: BreakerSettings = BreakerSettings()
 
     @property
@@ -185,6 +206,7 @@ class Settings(BaseSettings):
     def secrets(self) -> tuple[str, ...]:
         """Every secret in clear, for redaction only."""
         held = [self.source.connection_string, self.warehouse.connection_string, self.control.url, *self.lake.storage_options.values()]
+        held += [*self.alerts.secrets(), *self.observability.otlp_headers.values()]
         return tuple(s.get_secret_value() for s in held if s is not None and s.get_secret_value())
 
 

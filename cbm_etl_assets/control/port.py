@@ -11,6 +11,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from cbm_etl_assets.control.alert_port import Alerts
+from cbm_etl_assets.control.slo import Promise, SloRow
 from cbm_etl_assets.metadata.badrow import BadRow
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.reliability.breaker import Breaker
@@ -112,7 +114,6 @@ class DriftRow:
         return (self.kind, self.column, self.before[:200], self.after[:200], self.consequence)
 
 
-class TableLock(Protocol):
 @dataclass(frozen=True)
 class QualityRow:
     """One row of etl.DataQuality_Log: a rule in a load. `layer` source|stg|ods, `severity` WARN|ERROR,
@@ -146,6 +147,7 @@ class PastLoad:
     rows_read: int
 
 
+class TableLock(Protocol):
     """A held lock. `lost` turns True once another owner took it over (its renewals stopped)."""
 
     owner: str
@@ -208,13 +210,6 @@ class Control(Protocol):
 
     def add_certificate(self, row: CertificateRow) -> None: ...
 
-    def project_specs(self, specs: list[TableSpec]) -> None:
-        """Write config.ETL_Tables, config.ETL_Columns and config.ETL_Dependencies."""
-        ...
-
-    def query(self, sql: str, parameters: dict[str, object] | None = None) -> list[dict[str, object]]: ...
-
-    def close(self) -> None: ...
     def add_quality(self, rows: Sequence[QualityRow]) -> None:
         """Write what the rules of one load found."""
         ...
@@ -223,3 +218,22 @@ class Control(Protocol):
         """Successful loads of that table and mode since a UTC instant, oldest first."""
         ...
 
+    def record_slo(self, rows: Sequence[SloRow]) -> list[SloRow]:
+        """Replace the evaluation in etl.SLO_Status. Returns the rows with the beginning of their state."""
+        ...
+
+    def slo_promises(self, wanted: Mapping[str, tuple[str, str]]) -> dict[str, Promise]:
+        """Table -> (cron, timezone): since when each is declared, and with that schedule. Writes what changed."""
+        ...
+
+    def project_specs(self, specs: list[TableSpec]) -> None:
+        """Write config.ETL_Tables, config.ETL_Columns and config.ETL_Dependencies."""
+        ...
+
+    def query(self, sql: str, parameters: dict[str, object] | None = None) -> list[dict[str, object]]: ...
+
+    def alerts(self) -> Alerts:
+        """The alerts that are open and the outbox."""
+        ...
+
+    def close(self) -> None: ...

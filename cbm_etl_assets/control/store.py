@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from cbm_etl_assets.control import breakers, certificates, drift, projection, quality, quarantine, runlog
+from cbm_etl_assets.control import breakers, certificates, drift, projection, quality, quarantine, runlog, slo
+from cbm_etl_assets.control.alerts import AlertStore
 from cbm_etl_assets.control.database import Database
 from cbm_etl_assets.control.locks import HeldLock, LockClock, hold
 from cbm_etl_assets.control.migrate import upgrade
@@ -96,6 +97,12 @@ class ControlStore:
     def past_loads(self, table: str, mode: str, since: dt.datetime) -> list[PastLoad]:
         return quality.past_loads(self._ready(), table, mode, since)
 
+    def record_slo(self, rows: Sequence[slo.SloRow]) -> list[slo.SloRow]:
+        return slo.record(self._ready(), rows, self._now())
+
+    def slo_promises(self, wanted: Mapping[str, tuple[str, str]]) -> dict[str, slo.Promise]:
+        return slo.promises(self._ready(), wanted, self._now())
+
     def project_specs(self, specs: list[TableSpec]) -> None:
         """`specs` is the whole catalogue: tables that are not in it leave the projections."""
         projection.project(self._ready(), specs, self._settings.load.sla_hours)
@@ -103,6 +110,9 @@ class ControlStore:
     def query(self, sql: str, parameters: dict[str, object] | None = None) -> list[dict[str, object]]:
         """Read-only; parameters are written `:name`. Raises: ControlError, also on a statement that would write."""
         return self._ready().read(sql, parameters)
+
+    def alerts(self) -> AlertStore:
+        return AlertStore(self._ready(), self._now)
 
     def close(self) -> None:
         with self._guard:

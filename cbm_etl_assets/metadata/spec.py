@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from cbm_etl_assets.errors import SpecError
 from cbm_etl_assets.metadata.cron import check_cron
 from cbm_etl_assets.metadata.naming import sql_safe
+from cbm_etl_assets.metadata.rules import Rule, parse_rules
 from cbm_etl_assets.metadata.specrules import breaches, known
 from cbm_etl_assets.metadata.types import LogicalType
 
@@ -102,6 +103,11 @@ class Mask(StrEnum):
     PARTIAL = "partial"  # first and last character kept
 
 
+class NonFinite(StrEnum):
+    KEEP = "keep"  # NaN and the infinities are values like others, where the warehouse has them
+    QUARANTINE = "quarantine"  # for a warehouse that has none (SQL Server), or consumers that cannot read them
+
+
 class Clean(_Model):
     """Declared cleaning; every value it changes is counted and reported."""
 
@@ -121,6 +127,7 @@ class ColumnSpec(_Model):
     explode: bool = Field(default=True, description="an extent becomes target_1..target_n; false keeps the text as delivered")
     mask: Mask | None = Field(default=None, description="hide the value everywhere: hash, redact, partial, 'null' (in quotes)")
     clean: Clean | None = Field(default=None, description="declared cleaning; every changed value is counted and reported")
+    non_finite: NonFinite = Field(default=NonFinite.KEEP, description="NaN and infinity in a double: keep, quarantine")
     nullable: bool = Field(default=True, description="false where the source declares it mandatory")
     case_sensitive: bool | None = Field(default=None, description="as a key: None = the source dialect's rule")
     sql_width: int | None = Field(default=None, ge=1, description="SQL width in the source, in characters")
@@ -143,6 +150,10 @@ class ColumnSpec(_Model):
     def source_logical(self) -> LogicalType:
         """What the source delivers for one element."""
         return _parse_type(self.source_type or self.type)
+
+    def is_text_whatever(self, found: LogicalType) -> bool:
+        """`source_type: varchar` over a column that is no text: read as the text the source writes, to keep every digit of it."""
+        return self.source_type is not None and self.source_logical.is_text and not found.is_text
 
     @cached_property
     def target_name(self) -> str:
@@ -188,6 +199,22 @@ class SplitSpec(_Model):
 class FreshnessSpec(_Model):
     warn: Duration = Field(default=dt.timedelta(hours=24), description="age of the last good load that is a warning")
     fail: Duration = Field(default=dt.timedelta(hours=36), description="age that is a breach")
+
+
+class SloSpec(_Model):
+    """Objectives of this table where they differ from CBM_SLO__*; any of them makes its error budget watched by itself.
+
+    The freshness objective is `freshness:`, warn = objective and fail = alert.
+    """
+
+    availability_percent: float | None = Field(default=None, gt=0, lt=100, description="expected load slots that are kept")
+    availability_alert_percent: float | None = Field(default=None, ge=0, lt=100, description="alert below it")
+    latency_seconds: float | None = Field(default=None, gt=0, description="p95 of a load")
+    latency_alert_seconds: float | None = Field(default=None, gt=0, description="alert above it")
+    error_rate_percent: float | None = Field(default=None, gt=0, lt=100, description="failed loads")
+    error_rate_alert_percent: float | None = Field(default=None, gt=0, le=100, description="alert above it")
+    quality_percent: float | None = Field(default=None, gt=0, lt=100, description="evaluated rules that hold")
+    quality_alert_percent: float | None = Field(default=None, ge=0, lt=100, description="alert below it")
 
 
 class ScheduleSpec(_Model):
@@ -254,8 +281,9 @@ class TableSpec(_Model):
     split: SplitSpec | None = Field(default=None, description="parallel reads of a large table")
     columns: tuple[ColumnSpec, ...] = Field(min_length=1, max_length=MAX_COLUMNS, description="one line a source column")
     depends_on: tuple[str, ...] = Field(default=(), description="tables loaded before, by target name")
-    quality: tuple[dict[str, Any], ...] = Field(default=(), description="checks, one a line")
+    quality: tuple[dict[str, Any] | str, ...] = Field(default=(), max_length=500, description="rules on the data, one a line")
     freshness: FreshnessSpec = FreshnessSpec()
+    slo: SloSpec = SloSpec()
     schedule: ScheduleSpec | None = None
     tags: dict[str, str] = Field(default_factory=dict, description="letters, digits, _ . - in keys and values, 63 at most")
     history: bool = Field(default=False, description="keep every version of a row in ods.<target>_history")
@@ -288,6 +316,11 @@ class TableSpec(_Model):
         if found is None:
             raise SpecError(f"Table '{self.name}' has no column '{source_name}'.{known([c.name for c in self.columns], source_name)}")
         return found
+
+    @cached_property
+    def rules(self) -> tuple[Rule, ...]:
+        """The quality rules, as `metadata.rules` reads them; one line may make several."""
+        return parse_rules(self) if self.quality else ()
 
     @cached_property
     def key_targets(self) -> tuple[str, ...]:

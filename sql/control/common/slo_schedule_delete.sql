@@ -1,0 +1,1 @@
+DELETE FROM etl.SLO_Schedule WHERE TableName = :table_name;

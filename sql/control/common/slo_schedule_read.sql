@@ -1,0 +1,1 @@
+SELECT TableName, Cron, Timezone, KnownUtc, ScheduledUtc FROM etl.SLO_Schedule;

@@ -1,0 +1,1 @@
+DELETE FROM etl.SLO_Status;

@@ -1,0 +1,1 @@
+SELECT TableName, SloName, SLOStatus, SinceUtc FROM etl.SLO_Status;
