@@ -1,6 +1,7 @@
 """Reading around rows that make the driver fail: halve the table by its key until the rows alone are left, load the others.
 
-A value wider than its SQL width fails the whole statement at the source. The keys are readable all the same, so they are
+A value wider than its SQL width fails the whole statement at the source, and so does one the server or the driver cannot convert
+(SQLSTATE 22xxx: a damaged date, a computed column). The keys are readable all the same, so they are
 listed in the source's own order, and ranges of the leading key column are read, halved where they fail. Bounded: at most
 MAX_READS statements, and no further than the table's quarantine threshold allows.
 """
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from cbm_etl_assets.errors import SqlWidthError
+from cbm_etl_assets.errors import ConversionError, SqlWidthError
 from cbm_etl_assets.metadata.badrow import BadRow
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.pipeline.keys import hashes_in, key_spec
@@ -30,7 +31,12 @@ MAX_READS = 1_200
 MAX_ROWS = 100
 # A table that is bad through and through shows it early: after these reads, one bad row in ten ends the search.
 _PATIENCE, _DENSE_PERCENT = 250, 10
+# A type the driver cannot deliver at all fails for every row, and that is seen sooner: one row in two after these reads.
+_CONVERSION_PATIENCE, _CONVERSION_DENSE_PERCENT = 40, 50
 _KEYS_A_STATEMENT = 400
+
+RowFailure = SqlWidthError | ConversionError
+_FAILURES = (SqlWidthError, ConversionError)
 
 
 @dataclass(frozen=True)
@@ -42,16 +48,29 @@ class Readout:
 
 
 def read_around(source: Source, request: ExtractRequest, progress: Progress | None = None) -> Readout:
-    """As `Source.extract`, less the rows that make it fail. Raises: SqlWidthError when there are too many, or no key to name them."""
+    """As `Source.extract`, less the rows that make it fail.
+
+    Raises: SqlWidthError or ConversionError, as the source did, when there are too many such rows or no key to name them.
+    """
     try:
         return Readout(source.extract(request, progress))
-    except SqlWidthError as error:
+    except _FAILURES as error:
         if not request.spec.primary_key:
-            raise SqlWidthError(
-                f"{error.message} The table has no primary_key in its spec, so the row cannot be left out.",
-                table=error.table, column=error.column, remedy=error.remedy,
-            ) from None  # fmt: skip
+            key = f"; or give '{request.spec.name}' a primary_key in its spec: then the row is left out and the others are loaded"
+            said = f"{error.message} The table has no primary_key in its spec, so the row cannot be left out. Nothing was changed."
+            raise _alike(error, said, error.remedy + key) from None
         return _Search(source, request).run(error)
+
+
+def _alike(error: RowFailure, message: str, remedy: str) -> RowFailure:
+    """The same kind of error in other words."""
+    if isinstance(error, SqlWidthError):
+        return SqlWidthError(message, table=error.table, column=error.column, remedy=remedy)
+    return ConversionError(message, remedy=remedy)
+
+
+def _column_of(error: RowFailure) -> str:
+    return error.column if isinstance(error, SqlWidthError) else ""
 
 
 class _Part(Protocol):
@@ -118,9 +137,9 @@ class _Search:
     total: int = 0
     visited: int = 0
     found: list[ExtractResult] = field(default_factory=list)
-    bad: list[tuple[pa.Table, SqlWidthError]] = field(default_factory=list)
+    bad: list[tuple[pa.Table, RowFailure]] = field(default_factory=list)
 
-    def run(self, error: SqlWidthError) -> Readout:
+    def run(self, error: RowFailure) -> Readout:
         if self.request.keys is not None:
             self.total = self.request.keys.num_rows
             self._visit(_Named(self.request.keys), error)
@@ -128,7 +147,7 @@ class _Search:
             self._by_range(error)
         return Readout(self._together(), self._named())
 
-    def _by_range(self, error: SqlWidthError) -> None:
+    def _by_range(self, error: RowFailure) -> None:
         with tempfile.TemporaryDirectory(prefix="cbm-keys-") as folder:
             listed = self._list(Path(folder))
         self.total = listed.num_rows
@@ -136,7 +155,7 @@ class _Search:
         whole = _Range(keys, starts := _starts(keys), 0, len(starts))
         below = KeyRange(self.request.spec.primary_key[0], None, whole.edge(0) if starts else None)
         if failed := self._read(replace(self.request, key_range=below), 1):
-            raise failed  # a NULL key and a width error in one row: nothing can name it
+            raise failed  # a NULL key and such a value in one row: nothing can name it
         if starts:
             self._visit(whole, error)
             self._complete(listed)
@@ -168,7 +187,7 @@ class _Search:
         listed = pa.concat_tables(tables).set_column(len(names), KEY_HASH, pa.concat_tables(tables).column(KEY_HASH).cast(pa.binary()))
         return listed.filter(pc.is_valid(listed.column(KEY_HASH)))
 
-    def _visit(self, part: _Part, failed: SqlWidthError | None) -> bool:
+    def _visit(self, part: _Part, failed: RowFailure | None) -> bool:
         """Read a part, halving it where it fails. `failed`: it is known to fail, and how. Returns whether it held a bad row."""
         error = failed or self._read(part.narrow(self.request), 1 + part.keys.num_rows // _KEYS_A_STATEMENT * isinstance(part, _Named))
         if error is None:
@@ -185,32 +204,36 @@ class _Search:
         self._visit(halves[1], None if first else error)
         return True
 
-    def _read(self, request: ExtractRequest, statements: int) -> SqlWidthError | None:
+    def _read(self, request: ExtractRequest, statements: int) -> RowFailure | None:
         self.reads += statements
         parts = sum(len(result.files) for result in self.found)
         try:
             self.found.append(self.source.extract(replace(request, first_part=request.first_part + parts)))
-        except SqlWidthError as error:
-            is_dense = self.reads >= _PATIENCE and 100 * len(self.bad) > _DENSE_PERCENT * self.visited
-            if self.reads >= MAX_READS or is_dense:
+        except _FAILURES as error:
+            if self.reads >= MAX_READS or self._is_dense(error):
                 seen = f"{self.reads} reads of parts of it found {len(self.bad)} such rows among {self.visited} of {self.total}"
                 raise self._too_many(error, f"{seen}, and there are more") from None
             return error
         return None
 
-    def _refuse_too_many(self, error: SqlWidthError) -> None:
+    def _is_dense(self, error: RowFailure) -> bool:
+        is_width = isinstance(error, SqlWidthError)
+        patience, percent = (_PATIENCE, _DENSE_PERCENT) if is_width else (_CONVERSION_PATIENCE, _CONVERSION_DENSE_PERCENT)
+        return self.reads >= patience and 100 * len(self.bad) > percent * self.visited
+
+    def _refuse_too_many(self, error: RowFailure) -> None:
         limits = self.request.spec.quarantine
         if limits.exceeded(len(self.bad), self.total) or len(self.bad) > max(MAX_ROWS, limits.max_rows):
             allowed = f"quarantine allows {limits.max_rows} rows or {limits.max_percent:g} %, and {max(MAX_ROWS, limits.max_rows)} at most"
             raise self._too_many(error, f"more than {len(self.bad) - 1} of {self.total} rows are so, and its {allowed}")
 
-    def _too_many(self, error: SqlWidthError, why: str) -> SqlWidthError:
-        spec = self.request.spec
-        column = f"column '{error.column}' holds values" if error.column else "it holds values"
-        return SqlWidthError(
-            f"Table '{spec.name}': {column} wider than the SQL width; {why}. Nothing was changed.",
-            table=error.table, column=error.column, remedy=error.remedy,
-        )  # fmt: skip
+    def _too_many(self, error: RowFailure, why: str) -> RowFailure:
+        if isinstance(error, SqlWidthError):
+            column = f"column '{error.column}' holds values" if error.column else "it holds values"
+            what = f"{column} wider than the SQL width"
+        else:
+            what = f"it holds values that cannot be read: {error.message}"
+        return _alike(error, f"Table '{self.request.spec.name}': {what}; {why}. Nothing was changed.", error.remedy)
 
     def _together(self) -> ExtractResult:
         blank = ExtractResult((), 0, "", (), None, "", [])
@@ -256,12 +279,14 @@ def _texts(row: dict[str, object]) -> tuple[str | None, ...]:
     return tuple(value_text(value) for value in row.values())
 
 
-def _bad_row(spec: TableSpec, row: dict[str, object], error: SqlWidthError) -> BadRow:
+def _bad_row(spec: TableSpec, row: dict[str, object], error: RowFailure) -> BadRow:
     from cbm_etl_assets.transform.bad_rows import RowError, bad_row
 
-    known = next((c.name for c in spec.kept_columns if c.name.lower() == error.column.lower()), error.column)
+    column = _column_of(error)
+    known = next((c.name for c in spec.kept_columns if c.name.lower() == column.lower()), column)
     where = f"column '{known}'" if known else "a column"
-    why = RowError(known, SqlWidthError.__name__, f"{where} holds a value wider than its SQL width -> {error.remedy}")
+    said = f"{where} holds a value wider than its SQL width" if isinstance(error, SqlWidthError) else error.message
+    why = RowError(known, type(error).__name__, f"{said} -> {error.remedy}")
     key_hash = row.pop(KEY_HASH)
     return bad_row(spec, row, why, key_hash if isinstance(key_hash, bytes) else None)
 

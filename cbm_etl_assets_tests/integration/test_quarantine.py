@@ -296,3 +296,27 @@ def test_fifty_thousand_poisoned_rows_stop_in_words_with_few_queries(line: Line)
     # Everything the source was asked, the driver's own SET and FETCH included.
     assert len(line.twin.statements()) - before < 2000
     assert (line.ods_rows(), entries(line), line.leftovers()) == (rows, [], [])
+
+
+def test_a_row_the_driver_cannot_convert_does_not_block_the_table(line: Line) -> None:
+    """SQLSTATE 22012 out of the real driver: the row fails whenever its column is asked for, its key does not."""
+    line.execute("ALTER TABLE pub.article RENAME TO article_base")
+    line.execute(
+        'CREATE VIEW pub.article AS SELECT cod_art, "gencod-v", "Libelle", '
+        "CASE WHEN cod_art IN ('A00012', 'A00180') THEN 1 / (length(cod_art) - 6) ELSE qte END::numeric(12,3) AS qte, dat_mod "
+        "FROM pub.article_base"
+    )
+    try:
+        result = line.load(Mode.FULL)
+        assert (result.outcome.read, result.outcome.inserted, result.outcome.quarantined) == (200, 198, 2)
+        assert closes(result)
+        assert keys(line) == ["A00012", "A00180"]
+        assert {e.row.error_class for e in entries(line)} == {"ConversionError"}
+        assert "22012" in entries(line)[0].row.message
+        assert line.leftovers() == []
+        line.execute("UPDATE pub.article_base SET cod_art = 'B00012' WHERE cod_art = 'A00012'")
+        again = line.load(Mode.INCREMENTAL)
+        assert (again.outcome.quarantined, keys(line)) == (1, ["A00180"]), "its key is gone: nothing to retry"
+    finally:
+        line.execute("DROP VIEW pub.article")
+        line.execute("ALTER TABLE pub.article_base RENAME TO article")

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cbm_etl_assets.errors import SqlWidthError
+from cbm_etl_assets.errors import CbmError, ConversionError, SqlWidthError
 from cbm_etl_assets.metadata.manifest import RawFile
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.pipeline.isolate import MAX_READS, Readout, read_around
@@ -44,6 +44,9 @@ class PoisonedSource:
     poisoned: set[Key]
     reads: int = 0
     sizes: list[int] = field(default_factory=list)
+    error: CbmError = field(
+        default_factory=lambda: SqlWidthError("Column v in table PUB.t has value exceeding", table="PUB.t", column="V", remedy="dbtool")
+    )
 
     def extract(self, request: ExtractRequest, progress: Progress | None = None) -> ExtractResult:
         self.reads += 1
@@ -51,7 +54,7 @@ class PoisonedSource:
         if request.order_by:
             chosen.sort(key=lambda row: folded(row[0]))
         if any(c.name == "v" for c in request.spec.kept_columns) and self.poisoned & set(chosen):
-            raise SqlWidthError("Column v in table PUB.t has value exceeding", table="PUB.t", column="V", remedy="dbtool")
+            raise self.error
         self.sizes.append(len(chosen))
         names = [c.name for c in request.spec.kept_columns]
         table = pa.table(
@@ -136,3 +139,35 @@ def test_a_table_bad_through_and_through_stops_in_words(tmp_path: Path, share: i
 def test_a_table_without_a_key_cannot_leave_a_row_out(tmp_path: Path) -> None:
     with pytest.raises(SqlWidthError, match="no primary_key"):
         run(PoisonedSource([("a", 1)], {("a", 1)}), tmp_path, spec_of(primary_key=[]))
+
+
+DIVISION = ConversionError("a value does not fit its declared type: division by zero [SQLSTATE 22012]", remedy="correct the column's type")
+
+
+def test_a_row_the_driver_cannot_convert_is_left_out_like_a_wide_one(tmp_path: Path) -> None:
+    rows = [(f"{i:05d}", 0) for i in range(2000)]
+    source = PoisonedSource(rows, {("00777", 0), ("01500", 0)}, error=DIVISION)
+    readout, got = run(source, tmp_path)
+    assert (len(got), named(readout)) == (1998, [("00777", 0), ("01500", 0)])
+    bad = readout.unread[0]
+    assert (bad.column, bad.error_class, bad.can_retry) == ("", "ConversionError", True)
+    assert bad.message == "a value does not fit its declared type: division by zero [SQLSTATE 22012] -> correct the column's type"
+
+
+def test_a_type_the_driver_cannot_deliver_at_all_is_seen_soon(tmp_path: Path) -> None:
+    rows = [(f"{i:05d}", 0) for i in range(3000)]
+    source = PoisonedSource(rows, set(rows), error=DIVISION)
+    with pytest.raises(ConversionError, match=r"it holds values that cannot be read: .*division by zero.* Nothing was changed"):
+        run(source, tmp_path, spec_of(quarantine={"max_rows": 1000, "max_percent": 100}))
+    assert source.reads <= 45
+
+
+def test_without_a_key_the_remedy_names_both_ways_out(tmp_path: Path) -> None:
+    for source in (PoisonedSource([("a", 1)], {("a", 1)}), PoisonedSource([("a", 1)], {("a", 1)}, error=DIVISION)):
+        with pytest.raises(type(source.error), match="no primary_key in its spec") as caught:
+            run(source, tmp_path, spec_of(primary_key=[]))
+        assert isinstance(caught.value, CbmError)
+        assert (
+            caught.value.remedy
+            == f"{source.error.remedy}; or give 't' a primary_key in its spec: then the row is left out and the others are loaded"
+        )
