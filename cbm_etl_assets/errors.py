@@ -33,7 +33,8 @@
                 ├── ConversionError            a value does not fit the declared type
                 ├── AccountingError            read != the sum of the outcomes
                 ├── TooManyBadRowsError        more bad rows than the table's quarantine takes
-                └── MassDeleteError            more rows vanished than the table's guard allows
+                ├── MassDeleteError            more rows vanished than the table's guard allows
+                └── QualityError               a blocking rule of `quality:` is broken: nothing was merged
 
 Retryable or final is the TYPE. A message says what, which value, the known values, the remedy; it never
 holds a secret (`redact` in `settings` is applied where foreign text enters a message).
@@ -197,3 +198,11 @@ class TooManyBadRowsError(DataError):
 
 class MassDeleteError(DataError):
     pass
+
+
+class QualityError(DataError):
+    """`rules`: names of the blocking rules that are broken."""
+
+    def __init__(self, message: str, *, rules: Iterable[str] = (), remedy: str = "") -> None:
+        self.rules = tuple(rules)
+        super().__init__(message, remedy=remedy)

@@ -160,6 +160,12 @@ class ObservabilitySettings(_Section):
     min_free_percent: float = Field(default=10, ge=0, lt=100, description="`health` warns when a disk has less than that free")
 
 
+class QualitySettings(_Section):
+    custom_modules: tuple[str, ...] = Field(
+        default=(), description='modules whose functions a `custom` rule may call, as JSON: ["cbm_checks"]; none by default'
+    )
+
+
 def _default_tables(known: dict[str, Any]) -> Path:
     """Own tables replace the packaged ones of the demo; a package's folder is no place to write to."""
     own: Path = known.get("home", Path(".cbm")) / "tables"
@@ -181,7 +187,9 @@ class Settings(BaseSettings):
     control: ControlSettings = ControlSettings()
     lake: LakeSettings = LakeSettings()
     load: LoadSettings = LoadSettings()
+    quality: QualitySettings = QualitySettings()
     alerts: AlertSettings = AlertSettings()
+    dashboard: DashboardSettings = DashboardSettings()
     slo: SloSettings = SloSettings()
     journal: JournalSettings = JournalSettings()
     observability: ObservabilitySettings = ObservabilitySettings()

@@ -26,7 +26,12 @@ def breaches(spec: TableSpec) -> Iterator[str]:
     yield from _key(spec)
     yield from _cursor(spec)
     yield from _masks(spec)
+    yield from _non_finite(spec)
     yield from _collisions(spec)
+    if spec.quality:
+        from cbm_etl_assets.metadata.rules import rule_breaches
+
+        yield from rule_breaches(spec)
     if spec.freshness.warn > spec.freshness.fail:
         yield "freshness.warn: must not be later than freshness.fail"
 
@@ -99,6 +104,12 @@ def _masks(spec: TableSpec) -> Iterator[str]:
                 f"columns.{i}.mask: mask {column.mask} gives text and column '{column.name}' is {column.type}; "
                 f"use mask 'null', or type: varchar with source_type: {column.type}"
             )
+
+
+def _non_finite(spec: TableSpec) -> Iterator[str]:
+    for i, column in enumerate(spec.columns):
+        if column.non_finite != "keep" and column.logical.kind is not Kind.DOUBLE:
+            yield f"columns.{i}.non_finite: only a double holds NaN or infinity, and column '{column.name}' is {column.type}"
 
 
 def _collisions(spec: TableSpec) -> Iterator[str]:

@@ -15,6 +15,7 @@ from typing import Any
 from cbm_etl_assets.errors import SpecError
 from cbm_etl_assets.metadata.catalogue import SourceColumn, SourceTable
 from cbm_etl_assets.metadata.propose import propose_spec
+from cbm_etl_assets.metadata.rules import rename_in
 from cbm_etl_assets.metadata.spec import ColumnSpec, TableSpec
 from cbm_etl_assets.metadata.types import Kind, LogicalType
 
@@ -133,7 +134,9 @@ def _column_changes(spec: TableSpec, old: ColumnSpec, new: ColumnSpec, source: S
         note = f"{new.extent - old.extent} more columns" if grows and old.explode else "its columns in the warehouse are others"
         kind = ChangeClass.REVIEW if grows or not old.explode else ChangeClass.BREAKING
         yield Change(ChangeKind.EXTENT, kind, old.name, str(old.extent), str(new.extent), new, note)
-    if old.source_logical != source.type:
+    if old.is_text_whatever(source.type):
+        pass  # read as text by declaration: any type will do
+    elif old.source_logical != source.type:
         yield _type_change(spec, old, new, source.type)
     elif old.sql_width != new.sql_width:
         wider = new.sql_width is None or (old.sql_width is not None and new.sql_width > old.sql_width)
@@ -181,15 +184,20 @@ def _holds(before: LogicalType, after: LogicalType) -> bool:
 def _uses(spec: TableSpec, name: str) -> list[str]:
     """Where a column does a duty that the table cannot do without."""
     cursor = (*spec.cursor.columns, spec.cursor.time_column or "") if spec.cursor else ()
-    duties = {"primary_key": spec.primary_key, "cursor": cursor, "split": (spec.split.column,) if spec.split else ()}
+    judged = tuple(c for rule in spec.rules for c in rule.columns) if spec.rules else ()
+    duties = {
+        "primary_key": spec.primary_key, "cursor": cursor, "split": (spec.split.column,) if spec.split else (),
+        "quality": [c.name for c in spec.columns if set(c.target_names) & set(judged)],
+    }  # fmt: skip
     return [duty for duty, names in duties.items() if name.lower() in (n.lower() for n in names)]
 
 
 def _check_unused(spec: TableSpec, name: str) -> None:
     if used := _uses(spec, name):
+        what = "take its rules out of" if used[0] == "quality" else "choose another"
         raise SpecError(
             f"Table '{spec.name}': column '{name}' is gone from the source and is in {', '.join(used)}.",
-            remedy=f"choose another {used[0]} in the spec, then run cbm-etl tables sync again",
+            remedy=f"{what} {used[0]} in the spec, then run cbm-etl tables sync again",
         )
 
 
@@ -222,6 +230,8 @@ def _rename_uses(fields: dict[str, Any], old: str, new: str) -> None:
         fields["cursor"] = {**cursor, "columns": [swap(n) for n in cursor["columns"]], "time_column": swap(cursor.get("time_column"))}
     if fields.get("split"):
         fields["split"] = {**fields["split"], "column": swap(fields["split"]["column"])}
+    if fields.get("quality"):
+        fields["quality"] = [rename_in(line, old, new) for line in fields["quality"]]
 
 
 def _free_of_collisions(new: ColumnSpec, columns: Sequence[dict[str, Any]]) -> dict[str, Any]:

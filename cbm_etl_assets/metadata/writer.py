@@ -127,9 +127,17 @@ def _targets(tables: Sequence[DumpedTable], warnings: list[str]) -> Iterator[tup
 def _block(name: str, value: Any) -> list[str]:
     if isinstance(value, Mapping) and value:
         return [f"{name}:", *(f"  {_scalar(key)}: {_flow(item)}" for key, item in value.items())]
-    if isinstance(value, tuple | list) and value and isinstance(value[0], Mapping):
-        return [f"{name}:", *(f"  - {_flow(item)}" for item in value)]
+    if isinstance(value, tuple | list) and any(isinstance(item, Mapping) for item in value):
+        return [f"{name}:", *(f"  - {_item(item)}" for item in value)]
     return [f"{name}: {_flow(value)}"]
+
+
+def _item(value: Any) -> str:
+    """A rule reads `- range: {column: price}`, a column `- {name: price, type: integer}`."""
+    if isinstance(value, Mapping) and len(value) == 1:
+        [(key, item)] = value.items()
+        return f"{_scalar(key)}: {_flow(item)}"
+    return _flow(value)
 
 
 def _flow(value: Any) -> str:

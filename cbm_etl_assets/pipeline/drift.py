@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from cbm_etl_assets.control.port import DriftRow
 from cbm_etl_assets.errors import SourceSchemaError
 from cbm_etl_assets.metadata.catalogue import SourceTable
+from cbm_etl_assets.metadata.rules import lines_without
 from cbm_etl_assets.metadata.spec import ColumnSpec, DriftPolicy, OnMissing, TableSpec
 from cbm_etl_assets.metadata.sync import Change, ChangeClass, ChangeKind, diff
 from cbm_etl_assets.metadata.types import Kind, LogicalType
@@ -115,6 +116,8 @@ class _Judge:
             fields["split"] = None
         if self.drops_cursor:
             fields |= {"cursor": None, "partition": None}
+        if self.spec.quality and gone:
+            fields["quality"] = lines_without(self.spec, gone)
         remedy = f"cbm-etl tables sync {self.spec.name} shows the changes, --apply takes them into the spec; ODS is as it was"
         if self.stops:
             return Drift(self.spec, tuple(self.rows), f"Table '{self.spec.name}': {'; '.join(self.stops)}.", remedy)

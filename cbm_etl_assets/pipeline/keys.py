@@ -25,7 +25,7 @@ def key_spec(spec: TableSpec, *, with_cursor: bool = False) -> TableSpec:
     columns = [c.model_dump() for c in spec.columns if c.name.lower() in keys]
     split = spec.split.model_dump() if spec.split and spec.split.column.lower() in keys else None
     fields = spec.model_dump(exclude={"columns"}) | {
-        "cursor": cursor and cursor.model_dump(), "partition": None, "split": split, "history": False,
+        "cursor": cursor and cursor.model_dump(), "partition": None, "split": split, "history": False, "quality": [],
     }  # fmt: skip
     # Validated anew: model_copy would carry the cached column lists of the whole spec along.
     return TableSpec.model_validate(fields | {"columns": columns})

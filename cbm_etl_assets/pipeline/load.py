@@ -30,6 +30,7 @@ from cbm_etl_assets.pipeline.platform import Platform
 from cbm_etl_assets.pipeline.quarantine import key_hashes
 from cbm_etl_assets.pipeline.results import LoadEvent, LoadOptions, LoadResult, Mode, OnEvent, StageSeconds, Status
 from cbm_etl_assets.pipeline.stage import StagedRows
+from cbm_etl_assets.pipeline.validate import Validation
 from cbm_etl_assets.reliability.redact import redact
 from cbm_etl_assets.reliability.retry import RetryEvent, RetryPolicy, call_with_retry
 from cbm_etl_assets.transform.names import is_rename_only
@@ -75,6 +76,11 @@ class _Load:
     plan: LoadPlan | None = None
     retried: tuple[str, ...] = ()
 
+    @cached_property
+    def validation(self) -> Validation:
+        """The rules as the spec declares them, before the source's drift is followed."""
+        return Validation(self.platform, self.spec.rules, self.options, self.run_id, self.spec)
+
     def run(self) -> LoadResult:
         control, start = self.platform.control, self.platform.now()
         mode = self.options.mode.value if not (self.options.partitions or self.options.replay) else Mode.PARTITION.value
@@ -85,6 +91,7 @@ class _Load:
         except BaseException as error:
             control.end_log(log_id, self._failure(error))
             self._clear_staging(error)
+            self.validation.finish(error)
             raise
         control.end_log(log_id, self._success(result))
         self._heal(result)
@@ -92,7 +99,7 @@ class _Load:
         measured = {"rows_per_second": result.rows_per_second, "bytes": float(result.bytes), "purged": float(self._purge(result))}
         control.add_metrics(self.run_id, self.spec.name, measured)
         self._tell("done", result.outcome.read, result.bytes)
-        return result
+        return self.validation.judged(result)
 
     def _purge(self, result: LoadResult) -> int:
         """Old tombstones go after a complete read, where the spec says so; history keeps their versions."""
@@ -110,17 +117,22 @@ class _Load:
 
     def _load(self) -> LoadResult:
         self.platform.lake.recover(self.spec.name)  # temporary files of a killed run; acquire sweeps its staging tables
+        validation = self.validation
         state = self._written(lambda: self.platform.warehouse.acquire(self.spec.name))
         self.spec = self._retried(lambda: follow(self.platform, self.spec, self.run_id, is_first=not state.last_applied_seq))
         plan = self.plan = plan_load(self.spec, self.options, state, self._retried(self.platform.source.clock))
+        validation.plan_is(plan, self.spec)
         extracted = self._retried(lambda: self._extract(plan))
         manifest = extracted.manifest
         staging = StagingTable(self.spec.name, f"{self.spec.name}__{plan.seq}", plan.seq)
-        staged = self._written(lambda: self._stage(staging, manifest))
-        self._account(extracted, staged)
-        deletions = self._retried(lambda: self._deletions(staging, plan, extracted))
-        self._quarantine(plan, extracted)
-        outcome = self._written(lambda: self._apply(staging, plan, manifest, deletions))
+        with ExitStack() as until_merged:  # staging may be the raw files themselves
+            staged = self._written(lambda: self._stage(staging, extracted, until_merged))
+            extracted = validation.without_rejected(extracted)
+            self._account(extracted, staged)
+            validation.staged(staging.name, extracted.read)
+            deletions = self._retried(lambda: self._deletions(staging, plan, extracted))
+            self._quarantine(plan, extracted)
+            outcome = self._written(lambda: self._apply(staging, plan, manifest, deletions))
         self.outcome = replace(outcome, read=outcome.read + len(extracted.bad), quarantined=len(extracted.bad))
         return LoadResult(
             table=self.spec.name, status=Status.SUCCESS, mode=plan.mode, run_id=self.run_id, seq=plan.seq, partitions=plan.partitions,
@@ -167,11 +179,12 @@ class _Load:
         clock = time.perf_counter()
         transform = None if is_rename_only(self._read_spec) else self.platform.transform(self._read_spec)
         staged = StagedRows(
-            self._read_spec, transform, self.platform.lake, manifest,
-            on_rows=lambda rows, size: self._tell("stage", rows, size),
+            self._read_spec, transform, self.platform.lake, extracted.manifest,
+            on_rows=lambda rows, size: self._tell("stage", rows, size), gate=self.validation.new_gate(),
+            is_looked_at=self.validation.looks_at_staging,
         )  # fmt: skip
         try:
-            self.platform.warehouse.load_staging(self._read_spec, staging, staged.batches())
+            staged.stage(self.platform.warehouse, staging, has_bad=bool(extracted.bad), until_merged=until_merged)
         finally:
             spent = time.perf_counter() - clock
             self.seconds = replace(

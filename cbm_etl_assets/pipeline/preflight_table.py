@@ -27,7 +27,7 @@ def check_table(platform: Platform, spec: TableSpec) -> list[Check]:
         table = platform.source.catalogue(spec.source_schema, spec.table)
     except CbmError as error:
         return [Check(f"catalogue {spec.name}", CheckStatus.FAIL, error.message, error.remedy)]
-    catalogue = _catalogue(spec, table)
+    catalogue = catalogue_check(spec, table)
     if catalogue.status is CheckStatus.FAIL:
         return [
             catalogue,
@@ -36,13 +36,13 @@ def check_table(platform: Platform, spec: TableSpec) -> list[Check]:
         ]
     return [
         catalogue,
-        attempt(f"key {spec.name}", lambda: _key(platform, spec)),
+        attempt(f"key {spec.name}", lambda: key_check(platform, spec)),
         _cursor(spec, table),
         attempt(f"widths {spec.name}", lambda: _widths(platform, spec)),
     ]
 
 
-def _catalogue(spec: TableSpec, table: SourceTable) -> Check:
+def catalogue_check(spec: TableSpec, table: SourceTable) -> Check:
     name, remedy = f"catalogue {spec.name}", f"cbm-etl tables sync {spec.name} shows and applies the changes"
     kept = {c.name.lower() for c in spec.kept_columns}
     changes = [change for change in diff(spec, table) if change.kind is ChangeKind.ADDED or change.column.lower() in kept]
@@ -61,7 +61,7 @@ def _listed(items: Sequence[str]) -> str:
     return "; ".join(items[:SHOWN]) + more
 
 
-def _key(platform: Platform, spec: TableSpec) -> Check:
+def key_check(platform: Platform, spec: TableSpec) -> Check:
     name = f"key {spec.name}"
     if not spec.primary_key:
         return Check(

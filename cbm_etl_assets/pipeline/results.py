@@ -13,6 +13,11 @@ from cbm_etl_assets.warehouse.port import Outcome
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from cbm_etl_assets.quality.report import QualityReport
+
+
+OnQuality = Callable[["QualityReport"], None]
+
 
 class Mode(StrEnum):
     AUTO = "auto"  # partition when partitions are given; else full on the first load or without a cursor; else incremental
@@ -36,6 +41,8 @@ class LoadOptions:
 
     Mode repair: `keys` (the key's target columns and `_key_hash`); `force` compares with the values ODS holds, not with the
     row hash stored beside them, and takes rows out that ODS filed under a key not theirs (`misfiled`).
+    `skip_validation`: the table's quality rules are not evaluated, which the log shows. `on_quality` gets their report at the end
+    of the load, also when it fails.
     """
 
     mode: Mode = Mode.AUTO
@@ -46,6 +53,8 @@ class LoadOptions:
     keys: pa.Table | None = field(default=None, repr=False, compare=False)
     force: bool = False
     misfiled: pa.Table | None = field(default=None, repr=False, compare=False)
+    skip_validation: bool = False
+    on_quality: OnQuality | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -86,6 +95,7 @@ class LoadResult:
     error_class: str = ""
     error_message: str = ""
     exit_code: int = 0
+    quality: QualityReport | None = None
 
     @property
     def rows_per_second(self) -> float:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
+    from cbm_etl_assets.pipeline.gate import RowGate
     from cbm_etl_assets.transform.rows import RowTransform
 
 PREVIEW_ROWS = 10
@@ -35,10 +36,46 @@ class StagedRows:
     lake: Lake
     manifest: Manifest
     on_rows: Callable[[int, int], None] | None = None
+    gate: RowGate | None = None  # row rules: what they reject is not staged
+    is_looked_at: bool = False  # rules query the staging table, so it must be one
     rows: int = 0
     left_out: int = 0
     seconds: float = 0.0
     preview: list[tuple[object, ...]] = field(default_factory=list)
+    _seen: int = field(default=0, init=False)
+
+    def stage(self, warehouse: Warehouse, staging: StagingTable, *, has_bad: bool, until_merged: ExitStack) -> None:
+        """The raw files as they lie where the warehouse reads Parquet and no value or row differs from them, else batch by batch.
+
+        `until_merged` keeps the files in place. Raises: CorruptRawFileError, ConversionError.
+        """
+        is_judged = self.gate is not None or self.is_looked_at
+        is_as_read = self.transform is None and not is_judged and self.spec.primary_key and self.manifest.files and not has_bad
+        if not (is_as_read and isinstance(warehouse, StagesFiles) and self._stage_files(warehouse, staging, until_merged)):
+            warehouse.load_staging(self.spec, staging, self.batches())
+
+    def _stage_files(self, warehouse: StagesFiles, staging: StagingTable, until_merged: ExitStack) -> bool:
+        paths = until_merged.enter_context(self.lake.files(self.manifest))
+        files = [(path, file.rows) for path, file in zip(paths, self.manifest.files, strict=True)]
+        staged = warehouse.stage_files(self.spec, staging, files)
+        if staged is None:
+            return False
+        self.rows = staged
+        self._look_into(paths)
+        if self.on_rows:
+            self.on_rows(self.rows, self.manifest.bytes)
+        return True
+
+    def _look_into(self, paths: list[Path]) -> None:
+        import pyarrow.parquet as pq
+
+        for path in paths:
+            with pq.ParquetFile(path, page_checksum_verification=True) as parquet:
+                for batch in parquet.iter_batches(batch_size=PREVIEW_ROWS, columns=[c.name for c in self.spec.kept_columns]):
+                    self._look([name for name, _ in self.spec.target_columns], batch.columns)
+                    break
+            if len(self.preview) >= PREVIEW_ROWS:
+                return
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yields: Arrow batches, ODS-bound columns in spec order, then `_key_hash`, `_hashdiff` (binary).
@@ -48,7 +85,10 @@ class StagedRows:
         keys = self._occurrence_keys() if not self.spec.primary_key else None
         for raw in self.lake.read(self.manifest):
             started = time.perf_counter()
-            batch = self._convert(self._loadable(raw), keys)
+            loadable = self._loadable(raw)
+            batch = self._convert(loadable, keys)
+            self._seen += batch.num_rows
+            batch = batch if self.gate is None else self.gate.passed(batch, loadable)
             self.rows += batch.num_rows
             if self.on_rows:
                 self.on_rows(self.rows, batch.nbytes)
@@ -73,7 +113,7 @@ class StagedRows:
             frame = self.transform.columns(raw)
             columns = [_plain_arrow(frame.get_column(name)) for name in names]
         self._look(names, columns)
-        key = raw.column(raw.schema.get_field_index(KEY_HASH)) if keys is None else keys.slice(self.rows, raw.num_rows)
+        key = raw.column(raw.schema.get_field_index(KEY_HASH)) if keys is None else keys.slice(self._seen, raw.num_rows)
         hashes = [key, raw.column(raw.schema.get_field_index(HASHDIFF))]
         return pa.RecordBatch.from_arrays([*columns, *(h.cast(pa.binary()) for h in hashes)], names=[*names, KEY_HASH, HASHDIFF])
 

@@ -50,7 +50,7 @@ def _comparable(platform: Platform, spec: TableSpec) -> TableSpec:
     kept = [c for c in followed.columns if c.exclude or c.name.lower() in named or known.issuperset(n.lower() for n in c.target_names)]
     if len(kept) == len(followed.columns):
         return followed
-    fields = followed.model_dump(exclude_unset=True) | {"columns": [c.model_dump(exclude_unset=True) for c in kept]}
+    fields = followed.model_dump(exclude_unset=True) | {"columns": [c.model_dump(exclude_unset=True) for c in kept], "quality": []}
     return TableSpec.model_validate(fields)
 
 

@@ -27,7 +27,7 @@ def limits(settings: SourceSettings) -> Message:
 def extract_request(spec: TableSpec, query: SelectQuery, dialect: SourceDialect, settings: SourceSettings) -> Message:
     """Without `out_dir`, `part`, `first_cap` and the connection string, which the caller adds."""
     return {
-        "op": "extract", "spec": spec.model_dump(mode="json"), "sql": query.sql, "parameters": list(query.parameters),
+        "op": "extract", "spec": spec.model_dump(mode="json", exclude={"quality"}), "sql": query.sql, "parameters": list(query.parameters),
         "case_insensitive_keys": dialect.case_insensitive_keys, "zone": settings.timezone, **limits(settings),
     }  # fmt: skip
 

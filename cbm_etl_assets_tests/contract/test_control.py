@@ -382,6 +382,9 @@ _TEXTS |= {"source_schema", "source_table", "table_group", "priority", "owners",
 _TEXTS |= {"column_name", "sql_name", "expression", "notes", "data_type", "key_hash", "key_json", "payload"}
 _TEXTS |= {"keys_source", "keys_ods", "content_source", "content_ods", "columns", "keys"}
 _TEXTS |= {"kind", "change_class", "before", "after", "consequence"}
+_STAMPS |= {"opened", "seen", "closed", "notified", "acked", "due", "rest_until", "sent", "older"}
+_TEXTS |= {"alert_key", "state", "episode", "acked_by", "facts", "dedupe_key", "event_name", "route_name", "pattern", "cursor_text"}
+_TEXTS |= {"cursor_name"}
 _TEXTS |= {"rule_name", "rule_kind", "rule_text", "severity", "verdict", "sample_keys", "message"}
 
 

@@ -1,0 +1,45 @@
+"""Row rules on the live rows of ODS, streamed in batches: for rules of layer ods, and for a validation without a load.
+
+Owns the streaming. The rules are evaluated by `quality.rows`, as on staging.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+
+import polars as pl
+import pyarrow as pa
+
+from cbm_etl_assets.errors import CbmError
+from cbm_etl_assets.metadata.rulekinds import Layer
+from cbm_etl_assets.metadata.rules import Rule
+from cbm_etl_assets.quality.look import STATEMENTS, Look, Sight
+from cbm_etl_assets.quality.report import RuleResult, broken, tallied
+from cbm_etl_assets.quality.rows import RowRules
+from cbm_etl_assets.reliability.redact import redact
+
+BATCH_CELLS = 2_000_000  # 16 MB of numbers a batch, as in a verification
+
+
+def scan(look: Look, rules: Sequence[Rule], modules: tuple[str, ...] = ()) -> list[RuleResult]:
+    """One pass over the table for all rules. Rules that cannot be evaluated together are tried one by one."""
+    sight = Sight(look.types, look.now, modules)
+    try:
+        return _scanned(look, rules, sight)
+    except CbmError as error:
+        if len(rules) > 1:
+            return [result for rule in rules for result in scan(look, [rule], modules)]
+        return [broken(rules[0], Layer.ODS, redact(error.message))]
+
+
+def _scanned(look: Look, rules: Sequence[Rule], sight: Sight) -> list[RuleResult]:
+    judge = RowRules(rules, sight)
+    columns = judge.columns
+    names = list(dict.fromkeys((*columns, *look.key_names)))
+    text = STATEMENTS.render("quality/scan", relation=look.relation.ident, live=look.relation.live, columns=STATEMENTS.names(names))
+    with closing(look.warehouse.batches(text, max(1, BATCH_CELLS // len(names)))) as batches:
+        for batch in batches:
+            frame = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch])))
+            judge.look(frame, frame.select(look.key_names))
+    return [tallied(look.spec, tally, Layer.ODS) for tally in judge.tallies.values()]

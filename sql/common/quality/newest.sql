@@ -1,0 +1,1 @@
+SELECT MAX({{ column }}) FROM {{ relation }} AS r WHERE {{ live }};

@@ -1,0 +1,9 @@
+SELECT {{ keys }}
+FROM {{ relation }} AS r
+LEFT JOIN (
+    SELECT DISTINCT {{ theirs }}, 1 AS found
+    FROM {{ other }} AS o
+    WHERE NOT o._is_deleted
+) AS o ON {{ same }}
+WHERE {{ live }} AND {{ filled }} AND o.found IS NULL
+ORDER BY {{ keys }};
