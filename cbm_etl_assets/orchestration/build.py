@@ -51,4 +51,4 @@ def build_defs(catalog: Mapping[str, TableSpec], settings: Settings, *, resource
     jobs = [build_job(group, bare, mart_keys if group.name == "all_tables" else []) for group in table_groups(specs)]
     scheduled, schedules = build_schedules(specs, bare, settings.source.timezone)
     proving, weekly = certificate_job(certificates, settings.source.timezone)
-    return define(jobs=[*jobs, *scheduled, *proving], schedules=[*schedules, *weekly], sensors=[stale_run_sensor()])
+    return define(jobs=[*jobs, *scheduled, *proving], schedules=[*schedules, *weekly], sensors=[stale_run_sensor(settings)])

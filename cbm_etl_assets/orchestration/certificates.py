@@ -12,6 +12,7 @@ from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.orchestration.failures import as_failure
 from cbm_etl_assets.orchestration.internals import Job
 from cbm_etl_assets.orchestration.names import asset_key
+from cbm_etl_assets.orchestration.reaper import mark_owner
 from cbm_etl_assets.orchestration.report import Metadata
 from cbm_etl_assets.pipeline.platform import Platform
 
@@ -32,6 +33,7 @@ def certificate_check(spec: TableSpec, pool: str | None) -> dg.AssetChecksDefini
         description="Source rows read again = ODS rows read back, by count, key set, column and row.",
     )  # fmt: skip
     def certificate(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
+        mark_owner(context.instance, context.run)
         failure: dg.Failure | None = None
         try:
             if context.run.asset_selection:

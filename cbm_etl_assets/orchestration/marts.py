@@ -18,6 +18,7 @@ from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.orchestration.assets import WRITER_POOL
 from cbm_etl_assets.orchestration.failures import as_failure
 from cbm_etl_assets.orchestration.names import asset_key
+from cbm_etl_assets.orchestration.reaper import mark_owner
 from cbm_etl_assets.settings import Settings
 from cbm_etl_assets.warehouse.sql import sql_root
 
@@ -65,6 +66,7 @@ def _mart_asset(mart: Mart, settings: Settings) -> dg.AssetsDefinition:
         kinds={"duckdb", "sql"}, pool=WRITER_POOL,
     )  # fmt: skip
     def build(context: dg.AssetExecutionContext, duckdb: DuckDBResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        mark_owner(context.instance, context.run)
         failure: dg.Failure | None = None
         try:
             rows = run_mart(mart, duckdb, settings)

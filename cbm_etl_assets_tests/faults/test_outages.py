@@ -6,9 +6,12 @@ import datetime as dt
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -33,15 +36,31 @@ FULL = LoadOptions(Mode.FULL)
 HOLD = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
 
 
-def cli(line: Line, *arguments: str, source: str) -> subprocess.CompletedProcess[str]:
+def _command(line: Line, arguments: tuple[str, ...], source: str) -> tuple[list[str], dict[str, str]]:
     tables = line.home / "tables"
     tables.mkdir(exist_ok=True)
     (tables / "article.yaml").write_text(spec_to_yaml(line.spec), encoding="utf-8")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("CBM_", "DAGSTER_"))} | {
         "CBM_HOME": str(line.home), "CBM_TABLES_DIR": str(tables), "CBM_SOURCE__CONNECTION_STRING": source, "PYTHONPATH": str(ROOT),
     }  # fmt: skip
-    command = [sys.executable, "-m", "cbm_etl_assets.cli.app", *arguments]
+    return [sys.executable, "-m", "cbm_etl_assets.cli.app", *arguments], environment
+
+
+def cli(line: Line, *arguments: str, source: str) -> subprocess.CompletedProcess[str]:
+    command, environment = _command(line, arguments, source)
     return subprocess.run(command, env=environment, cwd=line.home, capture_output=True, text=True, check=False)
+
+
+@contextmanager
+def start_cli(line: Line, *arguments: str, source: str) -> Iterator[subprocess.Popen[bytes]]:
+    """It is gone when the block ends."""
+    command, environment = _command(line, arguments, source)
+    process = subprocess.Popen(command, env=environment, cwd=line.home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_cf11_a_source_down_for_five_runs_opens_the_breaker_and_a_probe_closes_it(line: Line) -> None:
@@ -182,3 +201,87 @@ def test_cf10_a_target_away_for_twenty_seconds_fails_in_bounds_and_the_next_run_
     assert line.load(Mode.FULL).outcome.updated == 1
     line.assert_equal()
     assert line.leftovers() == []
+
+
+# -- watchdogs ---------------------------------------------------------------------------------------------------------------
+
+
+def fill(line: Line, rows: int) -> None:
+    """Enough rows for several round trips of the driver (1,000 each): the reader is still at work when it is hit."""
+    line.execute(
+        "INSERT INTO pub.article SELECT 'B' || lpad(g::text, 5, '0'), 'g' || g, 'libellé', g / 8.0, timestamp '2026-01-01' "
+        "FROM generate_series(1, %s) g",
+        rows,
+    )
+
+
+def test_cf04_a_stalled_link_is_a_failed_attempt_and_the_load_goes_on(line: Line) -> None:
+    line.source_options = {"stall_timeout_seconds": 1}
+    fill(line, 2_300)
+    line.twin.set_fault("stall", "article", after_rows=1_500)
+    result = line.load(Mode.FULL)
+    assert (result.attempts, result.outcome.inserted) == (2, 2_500)
+    line.assert_equal()
+    assert line.leftovers() == []
+
+
+def test_cf04_a_link_that_stays_stalled_ends_the_load_within_its_limit_and_the_next_one_heals(line: Line) -> None:
+    line.source_options = {"stall_timeout_seconds": 1, "retries": 1}
+    fill(line, 2_300)
+    line.twin.set_fault("stall", "article", after_rows=1_500, times=0)
+    with pytest.raises(TransientSourceError, match="nothing arrived for 1 s"):
+        line.load(Mode.FULL)
+    assert line.leftovers() == []
+    line.twin.clear_faults()
+    assert line.load(Mode.FULL).outcome.inserted == 2_500
+    line.assert_equal()
+
+
+def test_a_driver_that_kills_its_own_process_is_a_failed_attempt_and_no_failed_run(line: Line) -> None:
+    fill(line, 2_300)
+    pool = WorkerPool()
+    pool.warm()
+    [worker] = pool._idle
+    source = line.settings().source.model_copy(update={"batch_cells": 2_500})
+    platform = open_platform(line.settings().model_copy(update={"source": source}), {}, pool)
+    line.twin.set_fault("stall", "article", after_rows=2_200)
+    killed: list[int] = []
+
+    def crash(event: LoadEvent) -> None:
+        if event.stage == "extract" and not killed:
+            killed.append(worker.pid)
+            os.kill(worker.pid, signal.SIGSEGV)
+            line.twin.clear_faults()
+
+    try:
+        result = load_table(platform, line.spec, FULL, crash)
+    finally:
+        platform.close()
+        pool.close()
+    assert (len(killed), result.attempts, result.outcome.inserted) == (1, 2, 2_500)
+    [row] = line.platform.control.query("SELECT Status, Attempts FROM etl.ETL_Log")
+    assert tuple(row.values()) == ("success", 2)
+    line.assert_equal()
+
+
+def test_cf13_a_killed_run_of_the_command_line_is_shown_failed_at_once_and_the_next_one_loads(line: Line) -> None:
+    fill(line, 2_300)
+    line.twin.set_fault("stall", "article", after_rows=1_500)
+    with start_cli(line, "run", "article", source=line.twin.odbc) as running:
+        _wait_for(lambda: line.platform.control.query("SELECT 1 AS one FROM etl.ETL_Log WHERE Status = 'started'"))
+        shown = json.loads(cli(line, "status", "--json", source=line.twin.odbc).stdout)["tables"][0]
+        assert shown["status"] == "started", "it lives"
+        running.kill()
+    shown = json.loads(cli(line, "status", "--json", source=line.twin.odbc).stdout)["tables"][0]
+    assert (shown["status"], shown["error"]["class"]) == ("failed", "OrphanedRun")
+    line.twin.clear_faults()
+    assert cli(line, "run", "article", source=line.twin.odbc).returncode == 0, "no lock is left"
+    line.assert_equal()
+    assert line.leftovers() == []
+
+
+def _wait_for(seen: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not seen():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.05)

@@ -10,9 +10,11 @@ import pytest
 from cbm_etl_assets.errors import TransientSourceError
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.orchestration.build import build_defs
+from cbm_etl_assets.orchestration.reaper import OWNER_TAG
 from cbm_etl_assets.pipeline import verify as verifying
 from cbm_etl_assets.pipeline.certificate import Certificate, KeyDifference, Verdict
 from cbm_etl_assets.pipeline.platform import Platform
+from cbm_etl_assets.reliability.process import process_owner
 from cbm_etl_assets.settings import Settings
 from cbm_etl_assets_tests.orchestration.helpers import FakeControl, FakePlatform, ScriptedLoader, catalog, daily, spec
 
@@ -62,6 +64,13 @@ def test_the_job_verifies_every_table_and_a_difference_fails_its_check_only(
     assert {name: e.passed for name, e in found.items()} == {"client": False, "lignecli": True, "stock": True}
     assert found["client"].metadata["keys"].value == "different C7 iban"
     assert found["client"].metadata["remedy"].value == "cbm-etl repair client"
+
+
+def test_a_killed_verification_can_be_reaped(settings: Settings, instance: dg.DagsterInstance, scripted: ScriptedVerify) -> None:
+    result = run(settings, instance)
+    made = instance.get_run_by_id(result.run_id)
+    assert made is not None
+    assert made.tags[OWNER_TAG] == process_owner("run")
 
 
 def test_loads_do_not_verify(settings: Settings, instance: dg.DagsterInstance, scripted: ScriptedVerify, loader: ScriptedLoader) -> None:

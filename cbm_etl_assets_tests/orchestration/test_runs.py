@@ -1,6 +1,8 @@
 """Runs against a real instance: modes, partitions, covered partitions, failures, secrets."""
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -9,12 +11,13 @@ import dagster as dg
 import pytest
 from pydantic import SecretStr
 
+from cbm_etl_assets.control.store import ControlStore
 from cbm_etl_assets.errors import BusyError, ControlError, SqlWidthError
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.orchestration.failures import as_failure
 from cbm_etl_assets.orchestration.home import open_instance, prepare_home
 from cbm_etl_assets.orchestration.launch import LaunchOptions, run_tables
-from cbm_etl_assets.orchestration.reaper import OWNER_TAG, reap_stale_runs
+from cbm_etl_assets.orchestration.reaper import OWNER_TAG, close_log_rows, reap_stale_runs
 from cbm_etl_assets.orchestration.resources import open_for_runs
 from cbm_etl_assets.orchestration.step import Progress
 from cbm_etl_assets.pipeline.results import LoadEvent, LoadResult, Mode, Status
@@ -22,6 +25,17 @@ from cbm_etl_assets.reliability.process import host_id, process_owner
 from cbm_etl_assets.settings import Settings, SourceSettings
 from cbm_etl_assets_tests.orchestration.helpers import FakePlatform, ScriptedLoader, catalog, daily, definitions, keys_of, settings_in, spec
 
+# What a load of the command line has written when it is killed while it reads.
+KILLED_AFTER_START = """
+import datetime as dt, os, pathlib, signal, sys
+from cbm_etl_assets.control.port import LogStart
+from cbm_etl_assets.control.store import ControlStore
+from cbm_etl_assets.settings import Settings
+control = ControlStore(Settings(home=pathlib.Path(sys.argv[1])))
+with control.lock("client", "run", wait_seconds=0, ttl_seconds=120):
+    control.start_log(LogStart("run", "client", "full", "", dt.datetime.now(dt.UTC)))
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
 RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
 
@@ -233,6 +247,29 @@ def test_a_killed_run_is_reaped(settings: Settings, instance: dg.DagsterInstance
     assert reap_stale_runs(instance) == [made[0].run_id]
     found = {run.run_id: run.status for run in instance.get_runs()}
     assert found == {made[0].run_id: dg.DagsterRunStatus.FAILURE, made[1].run_id: dg.DagsterRunStatus.STARTED}
+
+
+def test_the_sensor_closes_the_log_row_of_a_killed_run_of_the_command_line(settings: Settings, instance: dg.DagsterInstance) -> None:
+    """CF13: within a minute, though nobody asks for the status and no load of the table comes."""
+    killed = subprocess.run([sys.executable, "-c", KILLED_AFTER_START, str(settings.home)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    sensor = definitions(catalog(spec("client")), settings).resolve_sensor_def("stale_run_reaper")
+    assert sensor.minimum_interval_seconds == 60
+    with dg.build_sensor_context(instance=instance) as context:
+        said = sensor.evaluate_tick(context).skip_message
+    assert said == "No stale run. Closed 1 rows of etl.ETL_Log."
+    control = ControlStore(settings)
+    try:
+        [row] = control.query("SELECT Status, ErrorClass FROM etl.ETL_Log")
+    finally:
+        control.close()
+    assert tuple(row.values()) == ("failed", "OrphanedRun")
+
+
+def test_the_sensor_outlives_a_damaged_control_database(settings: Settings, instance: dg.DagsterInstance) -> None:
+    settings.control_dir.mkdir(parents=True)
+    (settings.control_dir / "etl.db").write_bytes(b"no database" * 1000)
+    assert close_log_rows(settings) == " etl.ETL_Log was not looked at: ControlError."
 
 
 def test_an_interrupt_is_no_failure_of_the_table(settings: Settings, instance: dg.DagsterInstance, loader: ScriptedLoader) -> None:
