@@ -27,7 +27,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSou
 from pydantic_settings import SettingsError as UnreadableSettingError
 
 from cbm_etl_assets.errors import SettingsError
-from cbm_etl_assets.sections import AlertSettings
+from cbm_etl_assets.sections import AlertSettings, DashboardSettings, SqlServerSettings
 
 PACKAGE_DIR = Path(__file__).parent
 PREFIX = "CBM_"
@@ -88,6 +88,7 @@ class WarehouseSettings(_Section):
     lock_wait_seconds: float = Field(default=60, ge=0, description="wait for the file while another process has it")
     retries: int = Field(default=3, ge=0)
     retry_delay_seconds: float = Field(default=5, ge=0)
+    sqlserver: SqlServerSettings = SqlServerSettings()
 
 
 class ControlSettings(_Section):
@@ -146,7 +147,7 @@ class SloSettings(_Section):
 class JournalSettings(_Section):
     """How long what is only there to be looked at is kept. The job `maintenance` prunes every night; 0 = for ever."""
 
-    log_days: int = Field(default=1095, ge=0, description="rows of etl.ETL_Log, DataQuality_Log, Metrics and closed alerts")
+    log_days: int = Field(default=1095, ge=0, description="rows of etl.ETL_Log, DataQuality_Log, Metrics and the healed of Quarantine")
     dagster_days: int = Field(default=60, ge=0, description="Dagster's finished runs and their events; loads do not depend on them")
     file_days: int = Field(default=90, ge=0, description="JSON log files and crash reports under CBM_HOME/logs")
     maintenance_cron: str = Field(default="30 4 * * *", description="when the job `maintenance` runs, in the source's time zone")
@@ -214,7 +215,7 @@ class Settings(BaseSettings):
     def secrets(self) -> tuple[str, ...]:
         """Every secret in clear, for redaction only."""
         held = [self.source.connection_string, self.warehouse.connection_string, self.control.url, *self.lake.storage_options.values()]
-        held += [*self.alerts.secrets(), *self.observability.otlp_headers.values()]
+        held += [*self.alerts.secrets(), *self.dashboard.environments.values(), *self.observability.otlp_headers.values()]
         return tuple(s.get_secret_value() for s in held if s is not None and s.get_secret_value())
 
 

@@ -19,11 +19,14 @@ import typer
 from typer.main import get_command
 
 from cbm_etl_assets.cli import (
+    alert,
     breaker,
+    dashboard,
     db,
     demo,
     lake,
     load,
+    maintenance,
     plan,
     preflight,
     profile,
@@ -49,7 +52,7 @@ app = typer.Typer(
     help="Replicate a Progress OpenEdge database into a warehouse: run, watch and prove it.",
     epilog="Exit codes: 0 all good, 1 a table failed, 2 configuration or usage, 3 busy.",
 )  # fmt: skip
-for group in (demo, load, plan, preflight, profile, slo, sql, status, ui, verify, why):
+for group in (dashboard, demo, load, maintenance, plan, preflight, profile, slo, sql, status, ui, verify, why):
     group.register(app)
 for group in (tables_write, tables_sync):
     group.register(tables.app)
@@ -58,6 +61,7 @@ app.add_typer(twin.app, name="twin")
 app.add_typer(lake.app, name="lake")
 app.add_typer(db.app, name="db")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(alert.app, name="alert")
 app.add_typer(breaker.app, name="breaker")
 
 

@@ -218,6 +218,10 @@ class Control(Protocol):
         """Successful loads of that table and mode since a UTC instant, oldest first."""
         ...
 
+    def prune(self, before: dt.datetime) -> dict[str, int]:
+        """Remove rows of the journal older than that, by table; the last of each kind and what is open stay."""
+        ...
+
     def record_slo(self, rows: Sequence[SloRow]) -> list[SloRow]:
         """Replace the evaluation in etl.SLO_Status. Returns the rows with the beginning of their state."""
         ...

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from cbm_etl_assets.control import breakers, certificates, drift, projection, quality, quarantine, runlog, slo
+from cbm_etl_assets.control import breakers, certificates, drift, projection, quality, quarantine, retention, runlog, slo
 from cbm_etl_assets.control.alerts import AlertStore
 from cbm_etl_assets.control.database import Database
 from cbm_etl_assets.control.locks import HeldLock, LockClock, hold
@@ -96,6 +96,9 @@ class ControlStore:
 
     def past_loads(self, table: str, mode: str, since: dt.datetime) -> list[PastLoad]:
         return quality.past_loads(self._ready(), table, mode, since)
+
+    def prune(self, before: dt.datetime) -> dict[str, int]:
+        return retention.prune(self._ready(), before)
 
     def record_slo(self, rows: Sequence[slo.SloRow]) -> list[slo.SloRow]:
         return slo.record(self._ready(), rows, self._now())

@@ -10,6 +10,7 @@ from cbm_etl_assets.orchestration.assets import WRITER_POOL, Blueprint, table_as
 from cbm_etl_assets.orchestration.certificates import certificate_check, certificate_job
 from cbm_etl_assets.orchestration.drift import drift_check
 from cbm_etl_assets.orchestration.jobs import build_job, table_groups
+from cbm_etl_assets.orchestration.maintenance import maintenance_job
 from cbm_etl_assets.orchestration.marts import find_marts, mart_assets
 from cbm_etl_assets.orchestration.reaper import stale_run_sensor
 from cbm_etl_assets.orchestration.resources import default_resources, duckdb_resource
@@ -51,4 +52,7 @@ def build_defs(catalog: Mapping[str, TableSpec], settings: Settings, *, resource
     jobs = [build_job(group, bare, mart_keys if group.name == "all_tables" else []) for group in table_groups(specs)]
     scheduled, schedules = build_schedules(specs, bare, settings.source.timezone)
     proving, weekly = certificate_job(certificates, settings.source.timezone)
-    return define(jobs=[*jobs, *scheduled, *proving], schedules=[*schedules, *weekly], sensors=[stale_run_sensor(settings)])
+    keeping, nightly = maintenance_job(catalog, settings)
+    return define(
+        jobs=[*jobs, *scheduled, *proving, keeping], schedules=[*schedules, *weekly, nightly], sensors=[stale_run_sensor(settings)]
+    )

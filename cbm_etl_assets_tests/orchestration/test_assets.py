@@ -32,7 +32,7 @@ def test_three_assets_a_table_in_a_line(settings: Settings) -> None:
     assert node.tags["domaine"] == "tiers"
     ods = graph.get(dg.AssetKey(["ods", "client"]))
     assert "duckdb" in ods.kinds
-    assert ods.freshness_policy is not None
+    assert ods.freshness_policy == dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(hours=36), warn_window=dt.timedelta(hours=24))
     schema = ods.metadata["dagster/column_schema"]
     assert [c.name for c in schema.columns][:4] == ["cod_cli", "iban", "dat_mod", "_key_hash"]
     assert schema.columns[0].description == "Code client"
@@ -64,6 +64,7 @@ def test_jobs_by_priority_group_and_tag(settings: Settings) -> None:
     jobs = {j.name for j in definitions(specs, settings).resolve_all_job_defs()}
     assert jobs == {
         "__ASSET_JOB", "all_tables", "priority_critical", "priority_normal", "group_default", "tag_domaine_tiers_co", "verify_all",
+            "maintenance",
     }  # fmt: skip
 
 
@@ -87,7 +88,8 @@ def test_schedules_group_by_cron_zone_and_mode(settings: Settings) -> None:
     )  # fmt: skip
     loaded = definitions(specs, settings)
     found = {s.name: s for s in loaded.schedules or []}
-    expected = {"incremental_0_2_x_x_x_schedule", "full_0_2_x_x_x_schedule", "incremental_0_2_x_x_x_off_schedule", "verify_all_schedule"}
+    expected = {"incremental_0_2_x_x_x_schedule", "full_0_2_x_x_x_schedule", "incremental_0_2_x_x_x_off_schedule"}
+    expected |= {"verify_all_schedule", "maintenance_schedule"}
     assert set(found) == expected
     nightly_schedule = found["incremental_0_2_x_x_x_schedule"]
     assert isinstance(nightly_schedule, dg.ScheduleDefinition)

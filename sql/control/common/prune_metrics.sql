@@ -1,0 +1,1 @@
+DELETE FROM etl.Metrics WHERE LogTs < :before;

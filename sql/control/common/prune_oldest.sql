@@ -1,0 +1,1 @@
+SELECT MIN(LogTs) AS LogTs FROM etl.ETL_Log;

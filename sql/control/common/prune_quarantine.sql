@@ -1,0 +1,1 @@
+DELETE FROM etl.Quarantine WHERE State <> 'open' AND LastSeenUtc < :before;
