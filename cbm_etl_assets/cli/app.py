@@ -20,6 +20,7 @@ from typer.main import get_command
 
 from cbm_etl_assets.cli import (
     alert,
+    alert,
     breaker,
     dashboard,
     db,
@@ -61,6 +62,7 @@ app.add_typer(twin.app, name="twin")
 app.add_typer(lake.app, name="lake")
 app.add_typer(db.app, name="db")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(alert.app, name="alert")
 app.add_typer(alert.app, name="alert")
 app.add_typer(breaker.app, name="breaker")
 

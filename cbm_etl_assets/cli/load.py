@@ -154,6 +154,7 @@ def load_and_show(runtime: Runtime, specs: Sequence[TableSpec], options: LoadOpt
     output.result(summary, result_table(results), total_line(results, (runtime.now() - started).total_seconds()), *failures)
     for result in (r for r in results if r.outcome.quarantined):
         output.note(f"{result.table}: {result.outcome.quarantined} rows were left out; why: cbm-etl quarantine list {result.table}")
+    runtime.tell_alerts(output)
     return code
 
 

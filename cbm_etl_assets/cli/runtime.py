@@ -118,6 +118,16 @@ class Runtime:
         self.machine = self.machine or machine
         return Output(machine=self.machine)
 
+    def tell_alerts(self, output: Output) -> None:
+        """At the end of a run: what the journal now says goes to whoever is to be told, 10 s at most; nothing without a channel."""
+        if not self.settings.alerts.is_configured:
+            return
+        from cbm_etl_assets.pipeline.watch import after_run
+
+        result = after_run(self.settings, self.catalog)
+        if result is not None and result.note:
+            output.note(result.note)
+
     def table(self, name: str) -> TableSpec:
         return find_table(self.catalog, name)
 

@@ -96,6 +96,12 @@ class DriftPolicy(StrEnum):
     FREEZE = "freeze"  # a change that would alter ODS stops the table; additions are reported only
 
 
+class Notify(StrEnum):
+    FAILURE = "failure"
+    SUCCESS = "success"
+    RETRY = "retry"  # good in the end, after transient errors
+
+
 class Mask(StrEnum):
     HASH = "hash"  # SHA-256 of the value, hexadecimal
     REDACT = "redact"  # '***'
@@ -283,6 +289,7 @@ class TableSpec(_Model):
     depends_on: tuple[str, ...] = Field(default=(), description="tables loaded before, by target name")
     quality: tuple[dict[str, Any] | str, ...] = Field(default=(), max_length=500, description="rules on the data, one a line")
     freshness: FreshnessSpec = FreshnessSpec()
+    notify: tuple[Notify, ...] | None = Field(default=None, description="messages on failure, success, retry; default: CBM_ALERTS__NOTIFY")
     slo: SloSpec = SloSpec()
     schedule: ScheduleSpec | None = None
     tags: dict[str, str] = Field(default_factory=dict, description="letters, digits, _ . - in keys and values, 63 at most")

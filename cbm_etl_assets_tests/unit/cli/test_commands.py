@@ -21,6 +21,7 @@ EXPECTED = {
     "quarantine list", "quarantine show", "quarantine replay", "quarantine drop", "breaker status", "breaker reset",
     "verify", "repair", "why", "asof",
     "alert test", "alert list", "alert ack", "alert silence", "alert resend",
+    "alert test", "alert list", "alert ack", "alert silence", "alert resend",
 }  # fmt: skip
 # These print no result: one opens a server, one gives an order.
 WITHOUT_JSON = {"ui", "twin fault"}

@@ -1,0 +1,119 @@
+"""Sections of the settings that are long enough for a file of their own. Models only: `settings` reads the environment."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+ChannelName = Literal["teams", "email", "webhook", "slack", "pagerduty", "log"]
+SeverityName = Literal["info", "warning", "error", "critical"]
+NotifyName = Literal["failure", "success", "retry"]
+SqlName = Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
+_QUIET = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class SmtpSettings(Section):
+    host: str = ""
+    port: int = Field(default=587, ge=1, le=65535)
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    user: str = ""
+    password: SecretStr | None = None
+    sender: str = Field(default="", description="address the mails come from; default: the user")
+
+
+class RouteSettings(Section):
+    """One way out: a channel, its address, and the severities that take it."""
+
+    name: str = Field(pattern="^[a-z0-9][a-z0-9_-]{0,39}$")
+    channel: ChannelName
+    url: SecretStr | None = Field(default=None, description="webhook of teams, slack, webhook; other end point of pagerduty")
+    key: SecretStr | None = Field(default=None, description="routing key of pagerduty, bearer token of webhook")
+    to: tuple[str, ...] = Field(default=(), description="addresses of email")
+    severities: tuple[SeverityName, ...] = Field(default=(), description="default: all; pagerduty: error and critical")
+
+
+class AlertSettings(Section):
+    language: Literal["en", "fr"] = "en"
+    dagster_url: str = Field(default="", description="address of the Dagster UI, for the buttons, e.g. https://etl.example")
+    teams_url: SecretStr | None = Field(default=None, description="webhook of a Power Automate workflow; its sig= is a password")
+    slack_url: SecretStr | None = Field(default=None, description="incoming webhook of Slack")
+    webhook_url: SecretStr | None = Field(default=None, description="generic webhook, receives JSON")
+    pagerduty_key: SecretStr | None = Field(default=None, description="routing key of a PagerDuty Events v2 integration")
+    email_to: tuple[str, ...] = Field(default=(), description="addresses, a JSON list; needs CBM_ALERTS__SMTP__HOST")
+    smtp: SmtpSettings = SmtpSettings()
+    routes: tuple[RouteSettings, ...] = Field(
+        default=(), description="further routes, a JSON list: name, channel, url, key, to, severities"
+    )
+    notify: tuple[NotifyName, ...] = Field(default=("failure",), description="of each load, unless its spec says otherwise")
+    quiet_hours: str = Field(default="", description="22:00-07:00 in the source's zone: all but critical waits for the end")
+    summary_hour: int = Field(default=8, ge=-1, le=23, description="hour of the daily summary in the source's zone; -1 = none")
+    remind_hours: float = Field(default=24, gt=0, description="an alert that stays open is told again after that")
+    max_failures: int = Field(default=5, ge=1, description="failed loads in 24 h above which one alert more is raised")
+    group_above: int = Field(default=3, ge=1, le=4, description="more alerts than that at once go out as one message")
+
+    @field_validator("quiet_hours")
+    @classmethod
+    def _hours(cls, value: str) -> str:
+        if value and not _QUIET.fullmatch(value):
+            raise ValueError("must be HH:MM-HH:MM, e.g. 22:00-07:00")
+        return value
+
+    @field_validator("dagster_url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if value and not re.fullmatch(r"https?://[^\s\"'<>]+", value):
+            raise ValueError("must begin with http:// or https://")
+        return value.rstrip("/")
+
+    @field_validator("routes")
+    @classmethod
+    def _names(cls, value: tuple[RouteSettings, ...]) -> tuple[RouteSettings, ...]:
+        names = [route.name for route in value]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two routes are called {', '.join(twice)}")
+        return value
+
+    @property
+    def quiet(self) -> tuple[dt.time, dt.time] | None:
+        if not self.quiet_hours:
+            return None
+        first, last = (dt.time.fromisoformat(part) for part in self.quiet_hours.split("-"))
+        return (first, last)
+
+    @property
+    def is_configured(self) -> bool:
+        """Is there any way out?"""
+        own = (self.teams_url, self.slack_url, self.webhook_url, self.pagerduty_key)
+        return bool(self.routes or self.email_to or any(own))
+
+    def secrets(self) -> tuple[SecretStr | None, ...]:
+        own = (self.teams_url, self.slack_url, self.webhook_url, self.pagerduty_key, self.smtp.password)
+        return (*own, *(secret for route in self.routes for secret in (route.url, route.key)))
+
+
+class DashboardSettings(Section):
+    language: Literal["en", "fr"] | None = Field(default=None, description="of the pages; default: CBM_ALERTS__LANGUAGE")
+    environments: dict[str, SecretStr] = Field(default_factory=dict, description="other control databases to choose from: name -> URL")
+    allowed_hosts: tuple[str, ...] = Field(default=(), description="names a proxy passes on in the Host header, beside loopback")
+
+
+class SqlServerSettings(Section):
+    """How tables are stored in SQL Server; the login and every keyword of the driver stand in the connection string."""
+
+    ods_schema: SqlName = "ods"
+    staging_schema: SqlName = "stg"
+    marts_schema: SqlName = "marts"
+    key_collation: SqlName = Field(default="Latin1_General_BIN2", description="collation of text keys; it must not change later")
+    compression: Literal["none", "page", "columnstore"] = Field(default="none", description="of ODS and history tables made from now on")
+    filegroup: str = Field(default="", description="filegroup of ODS and history tables; default: the database's own")
+    bulk: Literal["auto", "bulkcopy", "odbc"] = Field(default="auto", description="bulkcopy needs the extra `sqlserver`, auto takes it if there")
+    bulk_timeout_seconds: int = Field(default=3600, ge=0, description="one bulk copy may last that long; 0 = any time")
+    query_timeout_seconds: int = Field(default=0, ge=0, description="one statement may last that long; 0 = any time")

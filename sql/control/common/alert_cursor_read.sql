@@ -1,0 +1,1 @@
+SELECT CursorName, CursorText FROM etl.Alert_Cursor;

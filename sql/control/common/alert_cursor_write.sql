@@ -1,0 +1,1 @@
+UPDATE etl.Alert_Cursor SET CursorText = :cursor_text WHERE CursorName = :cursor_name;

@@ -1,0 +1,1 @@
+SELECT AlertLogId FROM etl.Alert_Log WHERE DedupeKey = :dedupe_key;

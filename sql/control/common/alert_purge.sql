@@ -1,0 +1,1 @@
+DELETE FROM etl.Alert_Log WHERE State = 'sent' AND SentUtc < :older;

@@ -1,0 +1,1 @@
+SELECT RouteName, Failures, RestUntilUtc, SentUtc, LastError FROM etl.Alert_Route ORDER BY RouteName;

@@ -1,0 +1,4 @@
+SELECT DriftId, TableName, ChangeKind, ChangeClass, ColumnName, BeforeText, AfterText, Consequence, FoundUtc
+FROM etl.SchemaDrift
+WHERE ResolvedUtc IS NULL
+ORDER BY DriftId;
