@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST, NEWEST = (3, 11), (3, 13)
-EXTRAS = "dev,twin,otel"
+EXTRAS = "dev,twin,postgres,otel"
 GIVEN_VENV = os.environ.get("VENV", "")
 VENV = Path(GIVEN_VENV).resolve() if GIVEN_VENV else ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")

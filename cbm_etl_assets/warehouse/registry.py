@@ -10,7 +10,10 @@ from cbm_etl_assets.errors import ConfigurationError
 from cbm_etl_assets.settings import Settings
 from cbm_etl_assets.warehouse.port import Warehouse
 
-_DIALECTS = {"duckdb": "cbm_etl_assets.warehouse.dialects.duckdb"}
+_DIALECTS = {
+    "duckdb": "cbm_etl_assets.warehouse.dialects.duckdb",
+    "postgresql": "cbm_etl_assets.warehouse.dialects.postgresql",
+}
 Clock = Callable[[], dt.datetime]
 
 

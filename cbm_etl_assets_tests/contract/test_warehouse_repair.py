@@ -13,17 +13,20 @@ import pyarrow as pa
 import pytest
 
 from cbm_etl_assets.errors import WarehouseError
-from cbm_etl_assets.settings import Settings, WarehouseSettings
+from cbm_etl_assets.settings import Settings
 from cbm_etl_assets.transform.rows import RowTransform
 from cbm_etl_assets.warehouse import registry
 from cbm_etl_assets.warehouse.port import ApplyRequest, Outcome, StagingTable
 from cbm_etl_assets_tests.contract.test_warehouse import NOW, T0, Loader, Row, row
 from cbm_etl_assets_tests.specs import make_spec
+from cbm_etl_assets_tests.warehouse_fixture import control_postgres, postgres_database, warehouse_of
+
+__all__ = ["control_postgres", "postgres_database"]
 
 
 @pytest.fixture(params=registry.names())
 def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Loader]:
-    made = registry.create(Settings(home=tmp_path, warehouse=WarehouseSettings(kind=request.param)), lambda: NOW)
+    made = registry.create(Settings(home=tmp_path, warehouse=warehouse_of(request.param, request, tmp_path)), lambda: NOW)
     made.prepare()
     yield Loader(made, make_spec())
     made.close()

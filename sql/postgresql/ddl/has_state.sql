@@ -1,0 +1,1 @@
+SELECT to_regclass('stg._cbm_state') IS NOT NULL;

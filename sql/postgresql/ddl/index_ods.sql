@@ -1,0 +1,1 @@
+CREATE UNIQUE INDEX ON {{ target }} (_key_hash);

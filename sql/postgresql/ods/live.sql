@@ -1,0 +1,1 @@
+SELECT count(*) FROM {{ target }} WHERE NOT _is_deleted;

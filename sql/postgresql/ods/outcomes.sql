@@ -1,0 +1,1 @@
+SELECT outcome, count(*) FROM _cbm_changes GROUP BY outcome;

@@ -1,0 +1,1 @@
+DELETE FROM {{ target }} WHERE _is_deleted AND _deleted_at < $before::timestamp;

@@ -1,0 +1,1 @@
+ANALYZE _cbm_changes;

@@ -1,0 +1,1 @@
+SELECT to_regclass(format('stg.%I', $name::text)) IS NOT NULL;

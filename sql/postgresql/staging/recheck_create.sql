@@ -1,0 +1,4 @@
+CREATE TABLE {{ recheck }} (
+    {{ keys.definitions }},
+    _key_hash bytea NOT NULL
+);
