@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
@@ -175,7 +175,7 @@ class _Load:
         finally:
             self.seconds = replace(self.seconds, extract=self.seconds.extract + time.perf_counter() - clock)
 
-    def _stage(self, staging: StagingTable, manifest: Manifest) -> StagedRows:
+    def _stage(self, staging: StagingTable, extracted: Extracted, until_merged: ExitStack) -> StagedRows:
         clock = time.perf_counter()
         transform = None if is_rename_only(self._read_spec) else self.platform.transform(self._read_spec)
         staged = StagedRows(

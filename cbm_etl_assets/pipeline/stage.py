@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,11 @@ from cbm_etl_assets.lake.lake import Lake
 from cbm_etl_assets.metadata.manifest import Manifest
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.transform.names import HASHDIFF, KEY_HASH
+from cbm_etl_assets.warehouse.port import StagesFiles, StagingTable, Warehouse
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import polars as pl
     import pyarrow as pa
 

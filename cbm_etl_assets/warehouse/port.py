@@ -8,7 +8,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.metadata.types import Unstorable
@@ -195,3 +196,15 @@ class Warehouse(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class StagesFiles(Protocol):
+    """A warehouse that can read raw Parquet where it lies, so that staging costs no copy. Others stage batches."""
+
+    def stage_files(self, spec: TableSpec, staging: StagingTable, files: Sequence[tuple[Path, int]]) -> int | None:
+        """Stage these verified files (path, rows) of a table that is only renamed, as `load_staging` would stage their batches.
+
+        They stay in place until `apply`. Returns: rows staged; None when these files need `load_staging`.
+        """
+        ...

@@ -23,6 +23,7 @@ from cbm_etl_assets.errors import DamagedWarehouseError, TransientWarehouseError
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.metadata.types import Kind, LogicalType
 from cbm_etl_assets.settings import Settings
+from cbm_etl_assets.warehouse.dialects import duckdb_raw
 from cbm_etl_assets.warehouse.dialects.duckdb_apply import DuckDbApply
 from cbm_etl_assets.warehouse.port import Absent, ApplyRequest, Capabilities, Outcome, QueryResult, StagingTable, TableState
 from cbm_etl_assets.warehouse.reading import Reading
@@ -80,6 +81,7 @@ class DuckDbWarehouse(Reading):
         self._lock = _PROCESS_LOCKS.setdefault(self.path.absolute(), threading.RLock())
         self._statements = Statements("duckdb", quote, type_name)
         self._prepared = False
+        self._raw: dict[str, list[str]] = {}  # staging view -> the raw files a reading session may open
 
     def prepare(self) -> None:
         """Raises: DamagedWarehouseError, TransientWarehouseError, WarehouseError (folder not writable)."""
@@ -114,11 +116,23 @@ class DuckDbWarehouse(Reading):
                 "staging/fill", staging=target, columns=columns, incoming=self._statements.ident("_cbm_incoming")
             ), batches)  # fmt: skip
 
+    def stage_files(self, spec: TableSpec, staging: StagingTable, files: Sequence[tuple[Path, int]]) -> int | None:
+        if not duckdb_raw.is_viewable(spec, files):
+            return None
+        self.prepare()
+        with self._transaction() as connection:
+            connection.execute(duckdb_raw.view_text(self._statements, spec, staging, files))
+            self._raw[staging.name] = [str(path) for path, _ in files]
+            counted = self._statements.render("ods/count", target=self._statements.ident("stg", staging.name))
+            return int(connection.execute(counted).fetchall()[0][0])
+
     def apply(self, request: ApplyRequest) -> Outcome:
         self.prepare()
         with self._transaction() as connection:
             state = self._state(connection, request.spec.name)
-            return DuckDbApply(connection, self._statements, request, self._now()).run(state)
+            outcome = DuckDbApply(connection, self._statements, request, self._now()).run(state)
+        self._raw.pop(request.staging.name, None)
+        return outcome
 
     def absent(self, spec: TableSpec, staging: StagingTable) -> Absent:
         self.prepare()
@@ -186,7 +200,8 @@ class DuckDbWarehouse(Reading):
     def _drop_left_over(self, connection: duckdb.DuckDBPyConnection, table: str) -> int:
         found = connection.execute(self._statements.render("staging/left_over"), {"pattern": re.escape(table) + r"__\d+"}).fetchall()
         for (name,) in found:
-            connection.execute(self._statements.render("staging/drop", staging=self._statements.ident("stg", name)))
+            duckdb_raw.drop(connection, self._statements, name)
+            self._raw.pop(name, None)
         return len(found)
 
     @staticmethod
@@ -224,7 +239,14 @@ class DuckDbWarehouse(Reading):
         if not self.path.exists():
             raise WarehouseError(f"There is no warehouse file '{self.path.name}' yet.", remedy="load a table first: cbm-etl run T")
         # External access is off: a read-only query must not read or write other files of the machine.
-        with self._session(read_only=True, config={"enable_external_access": "false"}) as connection:
+        if not self._raw:
+            with self._session(read_only=True, config={"enable_external_access": "false"}) as connection:
+                yield connection
+            return
+        # A staged load is a view over raw files: those, and nothing else.
+        files = Fragment(", ".join(duckdb_raw.literal(path) for paths in list(self._raw.values()) for path in paths))
+        with self._session(read_only=True) as connection:
+            connection.execute(self._statements.render("read/raw_only", files=files))
             yield connection
 
     @contextmanager

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cbm_etl_assets.errors import AccountingError, DuplicateKeyError, LostLockError, WarehouseError
+from cbm_etl_assets.warehouse.dialects import duckdb_raw
 from cbm_etl_assets.warehouse.dialects.duckdb_columns import cursor_of, is_wider, is_wider_stored, plain
 from cbm_etl_assets.warehouse.dialects.duckdb_history import DuckDbHistory
 from cbm_etl_assets.warehouse.port import ApplyRequest, Outcome, TableState
@@ -57,7 +58,7 @@ class DuckDbApply:
             raise AccountingError(f"Table '{request.spec.name}': {outcome.read} rows read, {outcome.accounted} accounted for: {outcome}.")
         self._advance(state)
         self._remember()
-        self.execute("staging/drop", staging=self.staging)
+        duckdb_raw.drop(self.connection, self.statements, request.staging.name)
         return outcome
 
     def _sweep(self, read: int) -> Outcome:
@@ -139,6 +140,7 @@ class DuckDbApply:
                 f"{over} rows too many (limit {spec.duplicate_keys_max}). For instance {self._shown(sample)}.",
                 remedy="choose a unique primary_key in the spec, or raise duplicate_keys_max",
             )
+        duckdb_raw.materialise(self.connection, self.statements, spec, self.request.staging.name)
         self.execute("ods/deduplicate", staging=self.staging, keys=keys, order=self._cursor_order())
         return over
 

@@ -1,0 +1,2 @@
+SET allowed_paths = [{{ files }}];
+SET enable_external_access = FALSE;
