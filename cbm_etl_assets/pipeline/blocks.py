@@ -28,7 +28,7 @@ BLOCK_CELLS = 20_000_000
 
 @dataclass(frozen=True)
 class Fresh:
-    """Raw files just read; `bad`: rows that are not in them, because they cannot be read or converted."""
+    """Raw files just read; `bad`: rows that cannot be loaded; those the driver could read stand in the files without a row hash."""
 
     files: list[Path]
     bad: tuple[BadRow, ...] = ()

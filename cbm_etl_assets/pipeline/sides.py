@@ -20,7 +20,7 @@ from cbm_etl_assets.errors import ConversionError
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.pipeline.digests import BATCH_CELLS, DIGEST_SCHEMA, KEY, STORED_KEY, Digester
 from cbm_etl_assets.pipeline.platform import Platform
-from cbm_etl_assets.transform.names import KEY_HASH
+from cbm_etl_assets.transform.names import HASHDIFF, KEY_HASH
 from cbm_etl_assets.transform.rows import RowTransform
 
 
@@ -49,12 +49,13 @@ class Sides:
         return [name for name, _ in self.spec.target_columns]
 
     def source(self, files: Sequence[Path]) -> Iterator[pl.DataFrame]:
-        """Yields: rows of raw files, as they are bound for ODS. Raises: ConversionError."""
-        columns = [c.name for c in self.spec.kept_columns]
+        """Yields: rows of raw files that can be loaded, as they are bound for ODS. Raises: ConversionError."""
+        columns = [*(c.name for c in self.spec.kept_columns), HASHDIFF]
         for path in files:
             with pq.ParquetFile(path, page_checksum_verification=True) as parquet:
                 for batch in parquet.iter_batches(self._batch_rows, columns=columns):
-                    yield self._as_ods(self.transform.columns(batch))
+                    loadable = batch.filter(batch.column(HASHDIFF).is_valid())  # the others are the quarantine's
+                    yield self._as_ods(self.transform.columns(loadable))
 
     def ods(self) -> Iterator[pl.DataFrame]:
         """Yields: live rows, from one snapshot. Raises: WarehouseError."""

@@ -151,11 +151,21 @@ class RawCaster:
         if pa.types.is_time(wanted) and pa.types.is_string(values.type):
             day = pc.binary_join_element_wise("1970-01-01", values, " ")  # Arrow parses stamps, not times of day
             return pc.cast(pc.cast(day, pa.timestamp("us")), wanted)
+        if pa.types.is_decimal(wanted) and pa.types.is_string(values.type):
+            return self._decimal(values, wanted)
         if not pa.types.is_timestamp(wanted) or wanted.tz is None:
             return pc.cast(values, wanted)
         if pa.types.is_timestamp(values.type) and self.aware_is_utc:
             return pc.assume_timezone(values, "UTC")
         return pc.cast(self._aware_text(values), wanted)
+
+    @staticmethod
+    def _decimal(values: pa.Array, wanted: pa.DataType) -> pa.Array:
+        """A source of a larger scale writes zeros behind: they are not digits that have to fit."""
+        try:
+            return pc.cast(values, wanted)
+        except pa.ArrowInvalid:
+            return pc.cast(pc.replace_substring_regex(values, r"(\.\d*?)0+$", r"\1"), wanted)
 
     def _aware_text(self, values: pa.Array) -> pa.Array:
         text = pc.replace_substring_regex(pc.cast(values, pa.string()), _LOOSE_OFFSET, r"\1 \2\3\4\5")

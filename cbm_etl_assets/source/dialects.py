@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cbm_etl_assets.errors import SettingsError
 from cbm_etl_assets.metadata.types import Kind
@@ -31,6 +31,9 @@ class SourceDialect:
     true_literal: str = "TRUE"
     limit_prefix: str = ""
     limit_suffix: str = ""
+    # Columns of these kinds are cast to text by the server, where the driver would change a value: see `for_driver`.
+    text_kinds: frozenset[Kind] = frozenset()
+    text_cast: str = ""
 
     def identifier(self, name: str) -> str:
         """Always quoted: hyphens, reserved words and mixed case are common in OpenEdge names."""
@@ -42,6 +45,11 @@ class SourceDialect:
 
     def marker(self, kind: Kind) -> str:
         return self.parameter.get(kind, "?")
+
+    def selected(self, name: str, kind: Kind) -> str:
+        """The column as a SELECT list names it; its name in the result stays its own."""
+        quoted = self.identifier(name)
+        return f"{self.text_cast.format(column=quoted)} AS {quoted}" if kind in self.text_kinds else quoted
 
 
 DIALECTS: dict[str, SourceDialect] = {
@@ -83,8 +91,12 @@ class DriverProfile:
     text_kinds: frozenset[Kind] = frozenset()
     # True when the session zone is pinned to UTC by `options`, so a zone-less instant of an aware column is UTC.
     aware_is_utc: bool = False
+    # How a server behind this driver is asked for text, where its SQL is its own (dialect ansi).
+    text_cast: str = ""
     family: str = ""
 
+
+ZONE_OPTION = ("ConnSettings", "A6")
 
 PROFILES: tuple[DriverProfile, ...] = (
     DriverProfile(
@@ -97,12 +109,15 @@ PROFILES: tuple[DriverProfile, ...] = (
             (("Fetch", "A7"), "{array_size}"),
             # The driver reports this as the width of `text`; arrow-odbc cannot raise it, only lower it.
             (("MaxLongVarcharSize", "B1"), "{text_bytes}"),
-            (("ConnSettings", "A6"), "SET+TIME+ZONE+'{session_zone}'"),
+            (ZONE_OPTION, "SET+TIME+ZONE+'{session_zone}'"),
         ),
         # 'infinity' came back as today and year 10000 as 1000 through SQL_DATE_STRUCT; as text they fail to parse.
         # DECIMAL 'NaN' was read as 0. Text also costs 0.8 s CPU less per 12.8 million cells.
         text_kinds=frozenset({Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMPTZ, Kind.TIME}),
         aware_is_utc=True,
+        # Even as text the driver gives 'infinity' as 9999-12-31 23:59:59, 0044-03-15 BC as 0044-03-15, and to pyodbc year 10000 as
+        # 1000 and 'infinity' as today: only what the server itself writes is what it holds.
+        text_cast="CAST({column} AS VARCHAR(40))",
         family="psqlodbc",
     ),
     DriverProfile(
@@ -142,6 +157,19 @@ def profile_of(connection_string: str) -> DriverProfile:
     named = keywords(connection_string)
     driver = named.get("driver", named.get("dsn", ""))
     return next(p for p in PROFILES if re.search(p.pattern, driver, re.IGNORECASE))
+
+
+def for_driver(spoken: SourceDialect, profile: DriverProfile) -> SourceDialect:
+    """The dialect as this driver must be asked. A source with an SQL of its own (OpenEdge) is asked for its columns as they are."""
+    if spoken.name != "ansi" or not profile.text_cast:
+        return spoken
+    return replace(spoken, text_kinds=profile.text_kinds, text_cast=profile.text_cast)
+
+
+def is_session_utc(connection_string: str, profile: DriverProfile) -> bool:
+    """Whether `complete` pins the session's zone: an operator's own session settings may say another one."""
+    present = keywords(connection_string)
+    return profile.aware_is_utc and not any(name.lower() in present for name in ZONE_OPTION)
 
 
 def complete(connection_string: str, profile: DriverProfile, values: Mapping[str, str]) -> str:

@@ -82,7 +82,7 @@ class _Pass:
         self.progress = progress
         self.spec = job.read.spec
         self.transform = RowTransform(self.spec, case_insensitive_keys=job.case_insensitive_keys)
-        self.caster = RawCaster(self.spec, job.read.profile.aware_is_utc)
+        self.caster = RawCaster(self.spec, job.read.is_session_utc)
         self.high_water = HighWater(self.spec, ZoneInfo(job.zone))
         self.rows_read = 0
         self.bad: list[BadRow] = []

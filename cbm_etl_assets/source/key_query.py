@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.metadata.types import Kind
 from cbm_etl_assets.source.dialects import SourceDialect
-from cbm_etl_assets.source.query import SelectQuery
+from cbm_etl_assets.source.query import SelectQuery, select_list
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,8 +28,7 @@ def build_key_selects(spec: TableSpec, dialect: SourceDialect, keys: pa.Table) -
     """
     columns = [spec.column(name) for name in spec.primary_key]
     per_statement = max(1, _MAX_MARKERS // len(columns))
-    select = ", ".join(dialect.identifier(c.name) for c in spec.kept_columns)
-    head = " ".join(("SELECT", select, "FROM", dialect.table(spec.source_schema, spec.table), "WHERE"))
+    head = " ".join(("SELECT", select_list(spec, dialect), "FROM", dialect.table(spec.source_schema, spec.table), "WHERE"))
     one = "(" + " AND ".join(f"{dialect.identifier(c.name)} = {dialect.marker(c.source_logical.kind)}" for c in columns) + ")"
     rows = list(zip(*(keys.column(c.name).to_pylist() for c in columns), strict=True))
     queries = []

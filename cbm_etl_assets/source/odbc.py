@@ -69,7 +69,9 @@ class OdbcSource:
 
     def __init__(self, settings: Settings, pool: WorkerPool | None = None) -> None:
         self._settings = settings.source
-        self._dialect = dialects.dialect(settings.source.dialect)
+        string = settings.source.connection_string
+        profile = dialects.profile_of(string.get_secret_value() if string else "")
+        self._dialect = dialects.for_driver(dialects.dialect(settings.source.dialect), profile)
         self._slots = settings.home / "run" / "source-slots"
         self._pool = pool or WorkerPool()
         self._owns_pool = pool is None

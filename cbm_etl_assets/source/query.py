@@ -47,7 +47,7 @@ def build_select(
     spec: TableSpec, read_range: ReadRange, dialect: SourceDialect, split: SplitRange | None = None, zone: str = "Europe/Paris"
 ) -> SelectQuery:
     """Columns in spec order under their source names. `zone` is only used for cursors that hold aware instants."""
-    columns = ", ".join(dialect.identifier(c.name) for c in spec.kept_columns)
+    columns = select_list(spec, dialect)
     parts = [*_filter(spec), *_cursor(spec, read_range, dialect, zone), *_split(spec, split, dialect)]
     where = f" WHERE {' AND '.join(p.sql for p in parts)}" if parts else ""
     table = dialect.table(spec.source_schema, spec.table)
@@ -57,7 +57,17 @@ def build_select(
 
 def ordered(query: SelectQuery, spec: TableSpec, column: str, dialect: SourceDialect) -> SelectQuery:
     """The same rows in the source's own order of a column; empty = as they come."""
-    return SelectQuery(f"{query.sql} ORDER BY {dialect.identifier(spec.column(column).name)}", query.parameters) if column else query
+    if not column:
+        return query
+    found = spec.column(column)
+    name = dialect.identifier(found.name)
+    if found.source_logical.kind in dialect.text_kinds:  # the bare name would be that of the text in the result
+        name = f"{dialect.table(spec.source_schema, spec.table)}.{name}"
+    return SelectQuery(f"{query.sql} ORDER BY {name}", query.parameters)
+
+
+def select_list(spec: TableSpec, dialect: SourceDialect) -> str:
+    return ", ".join(dialect.selected(c.name, Kind.VARCHAR if c.extent else c.source_logical.kind) for c in spec.kept_columns)
 
 
 def build_bounds(spec: TableSpec, column: str, dialect: SourceDialect) -> SelectQuery:

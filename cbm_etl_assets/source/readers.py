@@ -52,6 +52,10 @@ class ReadJob:
         return dialects.profile_of(self.connection_string)
 
     @property
+    def is_session_utc(self) -> bool:
+        return dialects.is_session_utc(self.connection_string, self.profile)
+
+    @property
     def columns(self) -> tuple[str, ...]:
         return tuple(c.name for c in self.spec.kept_columns)
 

@@ -17,7 +17,7 @@ import polars as pl
 
 from cbm_etl_assets.errors import ConversionError, NullKeyError
 from cbm_etl_assets.metadata.badrow import BadRow
-from cbm_etl_assets.metadata.spec import ColumnSpec, TableSpec
+from cbm_etl_assets.metadata.spec import ColumnSpec, NonFinite, TableSpec
 from cbm_etl_assets.metadata.types import Kind
 from cbm_etl_assets.transform import convert
 from cbm_etl_assets.transform.rows import RowTransform
@@ -97,6 +97,8 @@ def _misfits(column: ColumnSpec, values: pl.Series, is_key: bool) -> Iterator[tu
         if not (column.extent and not column.explode):
             out, wrong = convert.try_type(out, column.logical)
             yield wrong, conversion, f"value {{value}} does not fit the declared type {column.logical}"
+        if column.non_finite is NonFinite.QUARANTINE:
+            yield convert.non_finite(out), conversion, "value {value} is not finite, and non_finite is quarantine"
         if is_key:
             yield out.is_null(), NullKeyError.__name__, "the key is NULL"
 

@@ -91,6 +91,11 @@ def try_type(values: pl.Series, logical: LogicalType) -> tuple[pl.Series, pl.Ser
     return out, bad
 
 
+def non_finite(values: pl.Series) -> pl.Series:
+    """Per value: whether it is NaN or an infinity."""
+    return (~values.is_finite()).fill_null(False)
+
+
 def _may_lose(delivered: pl.DataType, wanted: pl.DataType) -> bool:
     return (delivered.is_numeric() and wanted.is_numeric()) or (delivered.is_temporal() and wanted.is_temporal())
 

@@ -13,7 +13,10 @@ HASH_VERSION = 1
 
 def is_rename_only(spec: TableSpec) -> bool:
     """True when raw and ODS-bound values are the same bytes under (perhaps) other names."""
-    return not any((c.extent and c.explode) or c.clean or c.mask or str(c.source_logical) != str(c.logical) for c in spec.kept_columns)
+    return not any(
+        (c.extent and c.explode) or c.clean or c.mask or c.non_finite != "keep" or str(c.source_logical) != str(c.logical)
+        for c in spec.kept_columns
+    )
 
 
 def hash_columns(spec: TableSpec) -> tuple[str, ...]:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cbm_etl_assets.errors import NullKeyError
-from cbm_etl_assets.metadata.spec import ColumnSpec, TableSpec
+from cbm_etl_assets.errors import ConversionError, NullKeyError
+from cbm_etl_assets.metadata.spec import ColumnSpec, NonFinite, TableSpec
 from cbm_etl_assets.transform import convert
 from cbm_etl_assets.transform.hashing import comparable_text, row_hash
 from cbm_etl_assets.transform.names import HASHDIFF, KEY_HASH, hash_columns, is_rename_only
@@ -110,4 +110,6 @@ class RowTransform:
             self.cleaned[target] += changed
         if not (column.extent and not column.explode):
             values = convert.to_type(values.alias(target), column.logical)
+        if column.non_finite is NonFinite.QUARANTINE and convert.non_finite(values).any():
+            raise ConversionError(f"Column '{column.name}' holds NaN or infinity, which `non_finite: quarantine` leaves out.")
         return convert.mask(values.alias(target), column.mask) if column.mask else values.alias(target)

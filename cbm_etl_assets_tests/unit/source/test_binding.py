@@ -100,3 +100,9 @@ def test_a_masked_value_is_not_shown() -> None:
     with pytest.raises(ConversionError) as caught:
         cast("integer", ["123-45-6789"], mask="null")
     assert "6789" not in str(caught.value)
+
+
+def test_zeros_behind_the_declared_scale_are_no_digits_that_have_to_fit() -> None:
+    assert cast("decimal(38,10)", ["9" * 28 + ".000000000000", "1.500000000000"]) == [Decimal("9" * 28), Decimal("1.5")]
+    with pytest.raises(ConversionError):
+        cast("decimal(38,10)", ["1.000000000001"])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 
 from cbm_etl_assets.metadata.spec import ColumnSpec
-from cbm_etl_assets.source.dialects import DIALECTS
+from cbm_etl_assets.source.dialects import DIALECTS, for_driver, profile_of
 from cbm_etl_assets.source.port import ReadRange
-from cbm_etl_assets.source.query import build_bounds, build_select, split_ranges
+from cbm_etl_assets.source.query import build_bounds, build_select, ordered, split_ranges
 from cbm_etl_assets_tests.unit.source.specs import client, hisprixa
 
 OPENEDGE, ANSI = DIALECTS["openedge"], DIALECTS["ansi"]
@@ -108,3 +108,16 @@ def test_bounds_come_from_both_ends_of_the_index() -> None:
     assert build_bounds(client(), "cod_cli", OPENEDGE).sql == (
         'SELECT MIN("cod_cli") AS a, MAX("cod_cli") AS b FROM "PUB"."client" WITH (NOLOCK)'
     )
+
+
+def test_a_driver_that_damages_dates_is_given_the_servers_text() -> None:
+    psqlodbc = for_driver(ANSI, profile_of("DRIVER=/usr/lib/psqlodbcw.so;"))
+    query = build_select(client(), ReadRange(lower=NOON, include_nulls=False), psqlodbc)
+    assert query.sql.startswith('SELECT "cod_cli", "gencod-v", CAST("dat_mod" AS VARCHAR(40)) AS "dat_mod", CAST(')
+    assert '"dat_mod" >= ?' in query.sql, "the predicate stays sargable"
+    assert ordered(query, client(), "dat_mod", psqlodbc).sql.endswith(' ORDER BY "PUB"."client"."dat_mod"'), (
+        "its values' order, not the text's"
+    )
+    assert ordered(query, client(), "cod_cli", psqlodbc).sql.endswith(' ORDER BY "cod_cli"')
+    assert for_driver(ANSI, profile_of("DRIVER={ODBC Driver 18 for SQL Server};")) is ANSI
+    assert for_driver(OPENEDGE, profile_of("DRIVER=/usr/lib/psqlodbcw.so;")) is OPENEDGE
