@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from cbm_etl_assets.metadata.spec import TableSpec
     from cbm_etl_assets.pipeline.results import LoadOptions, LoadResult
+    from cbm_etl_assets.quality.report import QualityReport
 
 OUTCOMES = ("read", "inserted", "updated", "unchanged", "superseded", "resurrected", "deduplicated", "quarantined", "filtered", "deleted")
 COLUMNS = ("table", "status", "mode", "read", "inserted", "updated", "unchanged", "deleted", "other", "seconds", "rows/s", "watermark")
@@ -95,8 +96,18 @@ def document(result: LoadResult) -> dict[str, Any]:
         "rows_per_second": round(result.rows_per_second, 1), "bytes": result.bytes, "files": result.files, "attempts": result.attempts,
         "t0": result.t0, "high_water": result.high_water, "watermark": result.watermark, "cleaned": result.cleaned,
         "error": {"class": result.error_class, "message": result.error_message} if result.error_class or result.error_message else None,
-        "exit_code": result.exit_code,
+        "exit_code": result.exit_code, "quality": quality_document(result.quality) if result.quality else None,
     }  # fmt: skip
+
+
+def quality_document(report: QualityReport) -> dict[str, Any]:
+    """The verdict, and every rule that is not simply good."""
+    broken = [
+        {"rule": r.rule.name, "text": r.rule.text, "layer": r.layer, "verdict": r.verdict, "blocking": r.rule.blocking,
+         "rows_checked": r.checked, "rows_failed": r.failed, "sample_keys": list(r.samples), "message": r.message}
+        for r in report.results if r.verdict != "VALID"
+    ]  # fmt: skip
+    return {"verdict": report.verdict, "rules": len(report.results), "rejected": report.rejected, "not_valid": broken}
 
 
 def without_secrets(results: Sequence[LoadResult], secrets: Sequence[str]) -> list[LoadResult]:
@@ -152,6 +163,9 @@ def load_and_show(runtime: Runtime, specs: Sequence[TableSpec], options: LoadOpt
     failures = [f"{r.table}: {r.error_class or r.status.value}: {r.error_message}" for r in results if r.error_message or r.error_class]
     summary = {"command": settings.command, "ok": code == 0, "exit_code": code, "tables": [document(r) for r in results]}
     output.result(summary, result_table(results), total_line(results, (runtime.now() - started).total_seconds()), *failures)
+    for result in results:
+        for found in (q for q in (result.quality.results if result.quality else ()) if q.verdict in ("WARNING", "FAILED")):
+            output.note(f"{result.table}: quality {found.verdict}: {found.rule.name}: {found.message}")
     for result in (r for r in results if r.outcome.quarantined):
         output.note(f"{result.table}: {result.outcome.quarantined} rows were left out; why: cbm-etl quarantine list {result.table}")
     runtime.tell_alerts(output)
@@ -177,11 +191,12 @@ def run(  # noqa: PLR0913
     continue_on_error: Annotated[bool, typer.Option("--continue-on-error/--fail-fast", help="Go on with the other tables.")] = True,
     threads: Annotated[int, typer.Option(min=0, max=32, help="Tables loaded at once; 0 = CBM_LOAD__THREADS.")] = 0,
     allow_mass_delete: Annotated[bool, typer.Option(help="Approve deletions the guard refused.")] = False,
+    skip_validation: Annotated[bool, typer.Option("--skip-validation", help="Evaluate no quality rule; the log shows it.")] = False,
     as_json: Json = False,
 ) -> None:
     """Load tables: source -> raw Parquet -> staging -> ODS.
 
-    JSON: command, ok, exit_code, tables[table, status, mode, rows{read, inserted, ...}, seconds{...}, error]
+    JSON: command, ok, exit_code, tables[table, status, mode, rows{read, inserted, ...}, seconds{...}, error, quality{verdict, not_valid}]
     """
     from cbm_etl_assets.pipeline.results import LoadOptions, Mode
 
@@ -193,7 +208,7 @@ def run(  # noqa: PLR0913
         for spec in (s for s in specs if not s.cursor):
             output.note(f"{spec.name} has no cursor: an incremental reads it in full and writes what differs.")
     settings = LoopSettings("run", threads, continue_on_error)
-    options = LoadOptions(mode=Mode(mode.value), allow_mass_delete=allow_mass_delete)
+    options = LoadOptions(mode=Mode(mode.value), allow_mass_delete=allow_mass_delete, skip_validation=skip_validation)
     raise typer.Exit(load_and_show(runtime, specs, options, settings))
 
 

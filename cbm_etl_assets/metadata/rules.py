@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cbm_etl_assets.metadata.spec import TableSpec
 
 Line = dict[str, Any] | str  # one item of `quality:`
-RESERVED = frozenset({"certificate"})  # checks of the platform's own on the same assets
+RESERVED = frozenset({"certificate", "schema_drift"})  # checks of the platform's own on the same assets
 _OPTIONS = frozenset(Options.model_fields)
 _EXAMPLES = "for instance `- not_null: [code, name]` or `- range: {column: price, min: 0}`"
 

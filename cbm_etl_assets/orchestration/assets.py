@@ -12,6 +12,7 @@ import dagster as dg
 from cbm_etl_assets.errors import UnknownTableError
 from cbm_etl_assets.metadata.spec import FreshnessSpec, TableSpec
 from cbm_etl_assets.orchestration import names
+from cbm_etl_assets.orchestration.checks import check_specs
 from cbm_etl_assets.orchestration.options import LoadConfig, RunOptions
 from cbm_etl_assets.orchestration.partitions import dependency_mapping, partitions_def
 from cbm_etl_assets.orchestration.report import column_schema
@@ -39,6 +40,7 @@ def table_assets(spec: TableSpec, blueprint: Blueprint) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=names.op_name(spec.name),
         specs=[_asset_spec(spec, layer, blueprint) for layer in names.LAYERS],
+        check_specs=check_specs(spec),
         backfill_policy=dg.BackfillPolicy.single_run(),
         can_subset=False,
         pool=blueprint.pool,
@@ -46,9 +48,10 @@ def table_assets(spec: TableSpec, blueprint: Blueprint) -> dg.AssetsDefinition:
     )
     def load(
         context: dg.AssetExecutionContext, config: LoadConfig, platform: dg.ResourceParam[Platform], load_options: RunOptions
-    ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg]
         mode = config.mode if config.mode != "auto" else load_options.mode
-        yield from load_step(context, spec, platform, Mode(mode), blueprint.hooks)
+        skip_validation = config.skip_validation or load_options.skip_validation
+        yield from load_step(context, spec, platform, Mode(mode), blueprint.hooks, skip_validation)
 
     return load
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from cbm_etl_assets.metadata.spec import PartitionGrain, TableSpec
+from cbm_etl_assets.orchestration.checks import check_specs
 from cbm_etl_assets.orchestration.internals import Job, mixed_job
 from cbm_etl_assets.orchestration.names import LAYERS, asset_key, safe
 
@@ -66,7 +67,9 @@ def table_groups(specs: Iterable[TableSpec]) -> list[TableGroup]:
 
 def selection(group: TableGroup, extra: Sequence[dg.AssetKey] = ()) -> dg.AssetSelection:
     keys = [asset_key(layer, spec.name) for spec in group.tables for layer in LAYERS]
-    return dg.AssetSelection.assets(*keys, *extra).without_checks()  # a certificate reads the whole table again: not with every load
+    assets = dg.AssetSelection.assets(*keys, *extra).without_checks()  # a certificate reads the whole table again: not with every load
+    rules = [check.key for spec in group.tables for check in check_specs(spec)]
+    return assets | dg.AssetSelection.checks(*rules) if rules else assets
 
 
 def build_job(group: TableGroup, assets: dg.Definitions, extra: Sequence[dg.AssetKey] = ()) -> Job:

@@ -114,7 +114,7 @@ def _run(
     if any(e.step_failure_data.error_source is ErrorSource.INTERRUPT for e in failed.values()):
         raise KeyboardInterrupt  # Dagster closed the run as interrupted and kept the exception
     names = {r.table for r in loaded}
-    lost = [_failed(s.name, failed[op_name(s.name)], result.run_id) for s in tables if op_name(s.name) in failed]
+    lost = [_failed(s.name, failed[op_name(s.name)], result.run_id) for s in tables if s.name not in names and op_name(s.name) in failed]
     why = "" if failed else _stopped(result.all_events, settings)
     missing = [_skipped(s.name, result.run_id, why) for s in tables if s.name not in names and op_name(s.name) not in failed]
     return [*loaded, *lost, *missing]

@@ -20,6 +20,7 @@ class LoadConfig(dg.Config):
     """`ops: {load_client: {config: {mode: full}}}`: one table's mode; auto leaves it to the run."""
 
     mode: ModeName = "auto"
+    skip_validation: bool = False
 
 
 class RunOptions(dg.ConfigurableResource):  # type: ignore[type-arg]  # its parameter is the class itself
@@ -30,6 +31,7 @@ class RunOptions(dg.ConfigurableResource):  # type: ignore[type-arg]  # its para
     """
 
     mode: ModeName = "auto"
+    skip_validation: bool = False
 
 
 def run_config(mode: Mode) -> dict[str, object]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import dagster as dg
 
 from cbm_etl_assets.metadata.spec import TableSpec
+from cbm_etl_assets.orchestration.checks import check_results, quality_metadata
 from cbm_etl_assets.orchestration.drift import report_drift
 from cbm_etl_assets.orchestration.failures import as_failure
 from cbm_etl_assets.orchestration.internals import report_materializations
@@ -22,6 +23,7 @@ from cbm_etl_assets.orchestration.report import Metadata, layer_metadata, partit
 from cbm_etl_assets.pipeline import load as loader
 from cbm_etl_assets.pipeline.platform import Platform
 from cbm_etl_assets.pipeline.results import LoadEvent, LoadResult, Mode, OnEvent
+from cbm_etl_assets.quality.report import QualityReport
 
 OnResult = Callable[[LoadResult], None]
 PROGRESS_SECONDS = 30.0  # Every line is a row of the event log for ever.
@@ -75,11 +77,13 @@ def load_step(
     failure: dg.Failure | None = None
     try:
         loads = plan_loads(spec, mode, keys, context.run.run_id)
+        loads = [replace(options, skip_validation=skip_validation, on_quality=reports.append) for options in loads]
         results.extend(loader.load_table(platform, spec, options, on_event) for options in loads)
     except Exception as error:  # noqa: BLE001  any text may hold a secret: nothing foreign goes to the event log unredacted
         failure = as_failure(error, spec.name, platform.settings)
     report_drift(context, platform, spec)
     if failure is not None:
+        yield from check_results(spec, reports, "the load stopped before its rules")
         raise failure from None
     if hooks.on_result:
         for result in results:
@@ -88,12 +92,13 @@ def load_step(
     # Before the run's own: the UI shows an asset's latest event, and that must be the one with the numbers.
     _report_covered(context, spec, results, keys)
     yield from _materializations(spec, results)
+    yield from check_results(spec, reports)
 
 
 def _materializations(spec: TableSpec, results: list[LoadResult]) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
-    metadata = layer_metadata(results)
+    metadata, quality = layer_metadata(results), quality_metadata(results[-1].quality)
     for layer in LAYERS:
-        yield dg.MaterializeResult(asset_key=asset_key(layer, spec.name), metadata=metadata[layer])
+        yield dg.MaterializeResult(asset_key=asset_key(layer, spec.name), metadata={**metadata[layer], **quality})
 
 
 def _describe_partitions(context: dg.AssetExecutionContext, spec: TableSpec, results: list[LoadResult], keys: tuple[str, ...]) -> None:

@@ -30,7 +30,7 @@ def scan(look: Look, rules: Sequence[Rule], modules: tuple[str, ...] = ()) -> li
     except CbmError as error:
         if len(rules) > 1:
             return [result for rule in rules for result in scan(look, [rule], modules)]
-        return [broken(rules[0], Layer.ODS, redact(error.message))]
+        return [broken(rules[0], Layer.ODS, f"could not be evaluated: {redact(error.message)}")]
 
 
 def _scanned(look: Look, rules: Sequence[Rule], sight: Sight) -> list[RuleResult]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from cbm_etl_assets.errors import CbmError, QualityError, SpecError
+from cbm_etl_assets.errors import CbmError, CircuitOpenError, QualityError, SourceSchemaError, SpecError, TransientSourceError
 from cbm_etl_assets.metadata.rulekinds import Layer, Scope, kinds
 from cbm_etl_assets.metadata.rules import Rule
 from cbm_etl_assets.metadata.spec import TableSpec
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from cbm_etl_assets.quality.report import QualityReport, RuleResult
 
 _NAMED = 5
+# The load itself asks these questions first, and what stops it answers the rule.
+_ANSWERS: dict[str, tuple[type[Exception], ...]] = {
+    "source_reachable": (TransientSourceError, CircuitOpenError), "catalogue_equals_spec": (SourceSchemaError,),
+}  # fmt: skip
 
 
 @dataclass
@@ -114,14 +118,17 @@ class Validation:
         """Complete, log and hand over the report; None for a table without rules, or a load that moves no rows."""
         if not self.declared or (self.plan is not None and self.plan.mode is Mode.SWEEP):
             return None
-        from cbm_etl_assets.quality.report import QualityReport, unjudged
+        from cbm_etl_assets.quality.report import QualityReport, broken, unjudged
 
         done = {result.rule.name for result in self.results}
         active = {rule.name for rule in self.spec.rules}
         for rule in self.declared:
-            if rule.name not in done:
-                why = self._why_not(error) if rule.name in active else "its column is gone from the source"
-                self.results += unjudged([rule], why)
+            if rule.name in done:
+                continue
+            if isinstance(error, _ANSWERS.get(rule.kind, ())):
+                self.results.append(broken(rule, rule.layer, redact(str(error).splitlines()[0])))
+                continue
+            self.results += unjudged([rule], self._why_not(error) if rule.name in active else "its column is gone from the source")
         order = {rule.name: i for i, rule in enumerate(self.declared)}
         plan = self.plan
         report = QualityReport(
@@ -204,7 +211,7 @@ def judge(rule: Rule, look: Look, layer: Layer, clock: Callable[[], float] = tim
     try:
         finding = kinds()[rule.kind].function(look, **rule.parameters)
     except CbmError as error:
-        return broken(rule, layer, redact(error.message))
+        return broken(rule, layer, f"could not be evaluated: {redact(error.message)}")
     return judged(rule, layer, finding, clock() - started)
 
 

@@ -109,9 +109,9 @@ def unjudged(rules: Iterable[Rule], why: str) -> list[RuleResult]:
 
 
 def broken(rule: Rule, layer: str, why: str) -> RuleResult:
-    """A rule that could not be evaluated is no green one."""
+    """A rule that cannot be evaluated is no green one."""
     verdict = Verdict.FAILED if rule.severity == "error" else Verdict.WARNING
-    return RuleResult(rule, layer, verdict, message=f"could not be evaluated: {why}")
+    return RuleResult(rule, layer, verdict, message=why)
 
 
 def _verdict(rule: Rule, failed: int, checked: int) -> Verdict:

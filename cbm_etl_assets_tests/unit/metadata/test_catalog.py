@@ -206,9 +206,15 @@ def test_reserved_words_and_date_cursors_are_reported_not_refused(tmp_path: Path
     ]
 
 
+QUALITY = (
+    "quality:\n  - custom: {function: 'm:f', columns: [id], arguments: {min: 0, max: 1.5, strict: true, code: 007, name: 'yes'}}\n"
+)
+
+
 def test_numbers_of_a_quality_rule_are_numbers_and_other_scalars_stay_text(tmp_path: Path) -> None:
-    file = put(tmp_path, "t.yaml", table("t", "quality:\n  - {rule: range, min: 0, max: 1.5, strict: true, code: 007, name: 'yes'}\n"))
-    assert load_spec(file).quality == ({"rule": "range", "min": 0, "max": 1.5, "strict": True, "code": "007", "name": "yes"},)
+    file = put(tmp_path, "t.yaml", table("t", QUALITY))
+    arguments = {"min": 0, "max": 1.5, "strict": True, "code": "007", "name": "yes"}
+    assert load_spec(file).quality == ({"custom": {"function": "m:f", "columns": ["id"], "arguments": arguments}},)
 
 
 VALUE = st.one_of(

@@ -103,7 +103,10 @@ FULL = TableSpec.model_validate(
         "priority": "critical", "owners": ["a@b.fr", "team:x"], "description": 'Désignation: "x" \\ # y\nz', "primary_key": ["cod_pro"],
         "cursor": {"columns": ["dat_mod"], "precision": "date", "lookback": "36h", "nulls": "full_only"},
         "partition": {"grain": "month", "start": "2020-01-01"}, "split": {"column": "cod_pro", "parts": 4}, "depends_on": ["fournis"],
-        "quality": [{"rule": "range", "column": "px", "min": 0, "max": 1.5, "names": ["a", "yes"], "on": True, "code": "007"}],
+        "quality": [
+            {"allowed_values": {"column": "cod_pro", "values": ["007", "a", "yes"], "max_percent": 1.5}}, "duplicate_keys",
+            {"not_null": ["cod_pro", "dat_mod"]},
+        ],
         "freshness": {"warn": "90m", "fail": "2d"}, "schedule": {}, "tags": {"domaine": "yes", "a/b": "1"}, "history": True,
         "columns": [
             {"name": "cod_pro", "type": "varchar(13)", "nullable": False, "case_sensitive": True},
@@ -127,6 +130,8 @@ def test_yaml_says_what_the_spec_says() -> None:
     assert '  - {name: "n° d\'ordre", type: "decimal(18,2)", extent: 3,' in text
     assert 'schedule:\n  cron: "0 2 * * *"\n  timezone: Europe/Paris\n' in text
     assert "lookback: 36h" in text
+    assert "quality:\n  - allowed_values: {column: cod_pro," in text
+    assert "  - duplicate_keys\n  - not_null: [cod_pro, dat_mod]\n" in text
 
 
 @given(st.text(max_size=20), st.text(alphabet="yesno~#:,{}[]'\"\\ -?0.1é\n\x85", max_size=12))
