@@ -114,6 +114,8 @@ class SqlServerSettings(Section):
     key_collation: SqlName = Field(default="Latin1_General_BIN2", description="collation of text keys; it must not change later")
     compression: Literal["none", "page", "columnstore"] = Field(default="none", description="of ODS and history tables made from now on")
     filegroup: str = Field(default="", description="filegroup of ODS and history tables; default: the database's own")
-    bulk: Literal["auto", "bulkcopy", "odbc"] = Field(default="auto", description="bulkcopy needs the extra `sqlserver`, auto takes it if there")
+    bulk: Literal["auto", "bulkcopy", "odbc"] = Field(
+        default="auto", description="bulkcopy needs the extra `sqlserver`; auto: if it is there"
+    )
     bulk_timeout_seconds: int = Field(default=3600, ge=0, description="one bulk copy may last that long; 0 = any time")
     query_timeout_seconds: int = Field(default=0, ge=0, description="one statement may last that long; 0 = any time")

@@ -20,7 +20,6 @@ from typer.main import get_command
 
 from cbm_etl_assets.cli import (
     alert,
-    alert,
     breaker,
     dashboard,
     db,
@@ -28,6 +27,7 @@ from cbm_etl_assets.cli import (
     lake,
     load,
     maintenance,
+    metrics,
     plan,
     preflight,
     profile,
@@ -61,8 +61,8 @@ app.add_typer(tables.app, name="tables")
 app.add_typer(twin.app, name="twin")
 app.add_typer(lake.app, name="lake")
 app.add_typer(db.app, name="db")
+app.add_typer(metrics.app, name="metrics")
 app.add_typer(quarantine.app, name="quarantine")
-app.add_typer(alert.app, name="alert")
 app.add_typer(alert.app, name="alert")
 app.add_typer(breaker.app, name="breaker")
 

@@ -1,4 +1,4 @@
-"""`ui`: Dagster's webserver and daemon on this machine, with DAGSTER_HOME under CBM_HOME.
+"""`ui`: Dagster's webserver and daemon on this machine, with DAGSTER_HOME under CBM_HOME, and the dashboards beside them.
 
 Owns the child process and its end. `dagster dev` shares one code server between both; in production they are separate
 services (docs/operations.md).
@@ -89,20 +89,25 @@ def stop(child: subprocess.Popen[bytes]) -> None:
 
 def ui(
     context: typer.Context,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 = a free one.")] = 3000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 = a free one, for the dashboards too.")] = 3000,
+    dashboard_port: Annotated[int, typer.Option(min=0, max=65535, help="Of the dashboards; 0 = a free one.")] = 3010,
 ) -> None:
-    """Open Dagster's UI: webserver and daemon until Ctrl-C."""
+    """Open Dagster's UI (webserver and daemon) and the dashboards, until Ctrl-C."""
+    from cbm_etl_assets.cli.dashboard import serve_beside
     from cbm_etl_assets.orchestration.home import prepare_home
 
     runtime = runtime_of(context)
     chosen = choose_port(port)
+    pages = choose_port(dashboard_port if port else 0)
     home = prepare_home(runtime.settings)
     runtime.stop_seconds = 3 * STOP_SECONDS
     child = subprocess.Popen(command(chosen), env=child_environment(runtime, home), start_new_session=True)
     runtime.closers.append(lambda: stop(child))
     url = f"http://{HOST}:{chosen}"
     wait_until_up(url, child)
+    runtime.closers.append(serve_beside(runtime.settings, HOST, pages, url))
     runtime.output().note(f"UI: {url}  (DAGSTER_HOME {home}; Ctrl-C ends it)")
+    runtime.output().note(f"Dashboards: http://{HOST}:{pages}")
     raise typer.Exit(1 if child.wait() else 0)
 
 

@@ -1,0 +1,1 @@
+SELECT TableName, Rules, BlockingRules, RejectRules, ColumnsTotal, ColumnsCovered FROM etl.DQ_Declared ORDER BY TableName;

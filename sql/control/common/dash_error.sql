@@ -1,0 +1,1 @@
+SELECT ErrorMessage FROM etl.ETL_Log WHERE LogId = :log_id;
