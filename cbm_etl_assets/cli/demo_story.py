@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from cbm_etl_assets.errors import BusyError
+from cbm_etl_assets.cli.runtime import with_twin_warehouse
+from cbm_etl_assets.errors import BusyError, ConfigurationError
 
 if TYPE_CHECKING:
     from cbm_etl_assets.metadata.spec import TableSpec
@@ -63,14 +64,18 @@ class Story:
 
 
 def demo_settings(settings: Settings) -> Settings:
-    """A home of its own under CBM_HOME, with tables and default stores of its own: a demo never touches real data."""
+    """A home of its own under CBM_HOME, with tables and default stores of its own: a demo never touches real data.
+
+    A warehouse on a server stays the one of the settings: `Teller` empties it, when nobody but a demo has filled it.
+    """
     from cbm_etl_assets.settings import ControlSettings, Environment, LakeSettings, SourceSettings, WarehouseSettings
 
     home = settings.home / "demo"
+    warehouse = WarehouseSettings() if settings.warehouse.kind == WarehouseSettings().kind else settings.warehouse
     return settings.model_copy(
         update={
             "home": home, "tables_dir": home / "tables", "env": Environment.DEV, "source": SourceSettings(),
-            "warehouse": WarehouseSettings(), "control": ControlSettings(), "lake": LakeSettings(),
+            "warehouse": warehouse, "control": ControlSettings(), "lake": LakeSettings(),
         }
     )  # fmt: skip
 
@@ -119,6 +124,22 @@ def copy_tables(folder: Path, today: dt.date) -> None:
         write_spec(spec.model_copy(update={"partition": partition}), folder)
 
 
+def empty_warehouse(settings: Settings) -> None:
+    """Raises: ConfigurationError where the server's database is not a demo's. A DuckDB file went with the home."""
+    from cbm_etl_assets.settings import WarehouseSettings
+    from cbm_etl_assets.warehouse import registry
+    from cbm_etl_assets.warehouse.port import Disposable
+
+    if settings.warehouse.kind == WarehouseSettings().kind:
+        return
+    with contextlib.closing(registry.create(settings)) as warehouse:
+        if not isinstance(warehouse, Disposable):
+            raise ConfigurationError(
+                f"The demo does not fill a {settings.warehouse.kind} warehouse.", remedy="unset CBM_WAREHOUSE__KIND, or set postgresql"
+            )
+        warehouse.start_over()
+
+
 @contextlib.contextmanager
 def twin_of(home: Path, *, keep: bool, zone: str) -> Iterator[TwinHandle]:
     """The running twin of the demo's home, or a new one that ends with the demo unless `keep`."""
@@ -164,7 +185,8 @@ class Teller:
         from cbm_etl_assets.metadata.catalog import load_catalog
 
         source = self.settings.source.model_copy(update={"connection_string": SecretStr(handle.odbc), "timezone": handle.zone})
-        settings = self.settings.model_copy(update={"source": source})
+        settings = with_twin_warehouse(self.settings.model_copy(update={"source": source}), handle)
+        empty_warehouse(settings)
         copy_tables(settings.tables_dir, self._source_now(handle).date())
         catalog = load_catalog(settings.tables_dir)
         self._generate(handle)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cbm_etl_assets.pipeline.platform import Platform
     from cbm_etl_assets.settings import Settings
     from cbm_etl_assets.source.pool import WorkerPool
+    from cbm_etl_assets.twin.handle import TwinHandle
 
 
 def _load_settings(home: Path | None) -> Settings:
@@ -43,7 +44,18 @@ def _with_twin(settings: Settings) -> Settings:
     if handle is None:
         return settings
     source = settings.source.model_copy(update={"connection_string": SecretStr(handle.odbc)})
-    return settings.model_copy(update={"source": source})
+    return with_twin_warehouse(settings.model_copy(update={"source": source}), handle)
+
+
+def with_twin_warehouse(settings: Settings, handle: TwinHandle) -> Settings:
+    """A PostgreSQL warehouse nobody named stands on the twin's server, in a database of its own."""
+    from pydantic import SecretStr
+
+    if settings.warehouse.kind != "postgresql" or settings.warehouse.connection_string is not None:
+        return settings
+    handle.create_warehouse()
+    held = settings.warehouse.model_copy(update={"connection_string": SecretStr(handle.warehouse_url)})
+    return settings.model_copy(update={"warehouse": held})
 
 
 def _load_catalog(settings: Settings) -> Mapping[str, TableSpec]:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from cbm_etl_assets.errors import ConfigurationError
 from cbm_etl_assets.twin.postgres import DATABASE, SUPERUSER
@@ -19,6 +20,7 @@ from cbm_etl_assets.twin.postgres import DATABASE, SUPERUSER
 if TYPE_CHECKING:
     import psycopg
 
+WAREHOUSE = "warehouse"
 REPLICA = "replica"  # the read-only account a replicator is given
 # UseDeclareFetch streams; without it psqlODBC buffers the whole result. Texts keep their declared width up to 32 kB, an
 # OpenEdge column's limit; what has none (CLOB) is a long type, delivered in parts.
@@ -54,6 +56,19 @@ class TwinHandle:
         return psycopg.connect(
             host="127.0.0.1", port=self.pg_port, user=SUPERUSER, password=self.secret, dbname=DATABASE, autocommit=autocommit
         )
+
+    @property
+    def warehouse_url(self) -> str:
+        """A database of its own on the twin's server, for a PostgreSQL warehouse in demos and tests. Holds a password."""
+        return f"postgresql://{SUPERUSER}:{quote(self.secret, safe='')}@127.0.0.1:{self.pg_port}/{WAREHOUSE}"
+
+    def create_warehouse(self) -> None:
+        """The database of `warehouse_url`, when it is not there."""
+        from psycopg import sql
+
+        with self.pg() as conn:
+            if conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", (WAREHOUSE,)).fetchone() is None:
+                conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(WAREHOUSE)))
 
     def row_counts(self) -> dict[str, int]:
         """Rows of every table of `pub`, views left out."""

@@ -199,6 +199,15 @@ class Warehouse(Protocol):
 
 
 @runtime_checkable
+class Disposable(Protocol):
+    """A warehouse on a server that a demo may empty."""
+
+    def start_over(self) -> None:
+        """Drop what an earlier demo left and make the schemas anew. Raises: ConfigurationError where anybody else's data stand."""
+        ...
+
+
+@runtime_checkable
 class StagesFiles(Protocol):
     """A warehouse that can read raw Parquet where it lies, so that staging costs no copy. Others stage batches."""
 

@@ -159,6 +159,20 @@ class PostgresWarehouse(Reading):
     def close(self) -> None:
         self._server.close()
 
+    def start_over(self) -> None:
+        with self._server.transaction() as session:
+            is_there, is_ours = session.rows("demo/owner")[0]
+            if is_there and not is_ours:
+                raise ConfigurationError(
+                    "The database of CBM_WAREHOUSE__CONNECTION_STRING holds schemas stg or ods already; the demo empties what it finds.",
+                    remedy="give the demo a database of its own, or unset the variable: it then makes one on the twin's server",
+                )
+            session.execute("demo/drop")
+        self._prepared = False
+        self.prepare()
+        with self._server.transaction() as session:
+            session.execute("demo/mark")
+
     # -- inside -------------------------------------------------------------------------------------------------
 
     @contextmanager

@@ -41,7 +41,7 @@ class Diagnosis:
 
 
 def diagnose(error: Exception) -> Diagnosis:
-    details = {str(key).removeprefix("PG_DIAG_"): _text(value) for key, value in getattr(error, "details", None) or ()}
+    details = {_text(key).removeprefix("PG_DIAG_"): _text(value) for key, value in getattr(error, "details", None) or ()}
     whole = redact(str(error)).strip()
     text = details.get("MESSAGE_PRIMARY") or _PREFIX.sub("", whole).split("\n\nQuery was")[0]
     detail = details.get("MESSAGE_DETAIL", "")

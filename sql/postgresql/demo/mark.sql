@@ -1,0 +1,1 @@
+COMMENT ON SCHEMA stg IS 'cbm-etl demo';
