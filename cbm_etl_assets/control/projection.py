@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from cbm_etl_assets.control.database import Database, Row, Session
+from cbm_etl_assets.control.quality import declare
 from cbm_etl_assets.control.sql import statement
 from cbm_etl_assets.errors import ControlError, TransientControlError
 from cbm_etl_assets.metadata.spec import ColumnSpec, TableKind, TableSpec
@@ -25,6 +26,7 @@ def project(database: Database, specs: Sequence[TableSpec], default_sla_hours: f
     """
     written = _once_more(lambda: _project(database, specs, default_sla_hours))
     _once_more(lambda: _project_sla(database, specs, default_sla_hours))
+    _once_more(lambda: declare(database, specs))
     return written
 
 

@@ -6,7 +6,7 @@ Owns the glue between a Dagster context and `pipeline.load`; decides nothing abo
 import datetime as dt
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import dagster as dg
 
@@ -67,13 +67,14 @@ def run_partitions(context: dg.AssetExecutionContext, spec: TableSpec) -> tuple[
 
 
 def load_step(
-    context: dg.AssetExecutionContext, spec: TableSpec, platform: Platform, mode: Mode, hooks: StepHooks
-) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
-    """Yields: one result a layer. Raises: dg.Failure in place of every error, redacted; an interrupt passes through."""
+    context: dg.AssetExecutionContext, spec: TableSpec, platform: Platform, mode: Mode, hooks: StepHooks, skip_validation: bool = False
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg]
+    """Yields: one result a layer and one a rule. Raises: dg.Failure in place of every error, redacted; an interrupt passes through."""
     keys = run_partitions(context, spec)
     mark_owner(context.instance, context.run)
     on_event = hooks.on_event or Progress(context.log.info)
     results: list[LoadResult] = []
+    reports: list[QualityReport] = []
     failure: dg.Failure | None = None
     try:
         loads = plan_loads(spec, mode, keys, context.run.run_id)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from cbm_etl_assets.control.port import LogEnd, LogStart, QualityRow
 from cbm_etl_assets_tests.control_fixture import ControlKit, control, control_postgres
+from cbm_etl_assets_tests.specs import make_spec
 
 __all__ = ["control", "control_postgres"]  # fixtures
 
@@ -45,3 +46,18 @@ def test_past_loads_are_those_of_the_mode_that_succeeded(control: ControlKit) ->
     since = control.clock.at - dt.timedelta(days=2)
     assert [one.rows_read for one in control.store.past_loads("client", "full", since)] == [10, 11]
     assert control.store.past_loads("client", "full", control.clock.at) == []
+
+
+def test_coverage_lists_tables_without_rules_too(control: ControlKit) -> None:
+    control.clock.at = dt.datetime.now(dt.UTC)
+    bare = make_spec(table="bare")
+    ruled = make_spec(
+        quality=["duplicate_keys", {"not_null": ["nom", "gencod-v"]}, {"range": {"column": "cod_cli", "min": 0, "reject": True}}]
+    )
+    control.store.project_specs([bare, ruled])
+    control.store.add_quality([ROW])
+    found = {str(row["TableName"]): row for row in control.store.query("SELECT * FROM etl.vw_DQ_Coverage")}
+    assert [found["bare"][n] for n in ("Rules", "ColumnsTotal", "CoveragePercent", "RulesEvaluated", "LastCheckedTs")] == [0, 4, 0, 0, None]
+    assert [found["client"][n] for n in ("Rules", "RejectRules", "ColumnsCovered", "CoveragePercent", "RulesEvaluated")] == [4, 1, 3, 75, 1]
+    control.store.project_specs([bare])
+    assert [row["TableName"] for row in control.store.query("SELECT TableName FROM etl.DQ_Declared")] == ["bare"]
