@@ -117,21 +117,22 @@ def _alerts(hostile: str) -> list[Row]:
 
 
 def _quarantine(hostile: str) -> list[Row]:
-    fixed: Row = {"KeyJson": "{}", "CanRetry": 1, "ColumnName": "nom", "ErrorClass": "SqlWidthError", "ErrorMessage": "", "Payload": ""}
+    fixed: Row = {
+        "KeyJson": "{}", "CanRetry": 1, "ColumnName": "nom", "ErrorClass": "SqlWidthError", "ErrorMessage": "", "Payload": "", "RunId": "r",
+        "LoadSeq": 1, "State": "open",
+    }  # fmt: skip
     seen = [NOW - dt.timedelta(days=number) for number in range(3)]
     return [
-        {"TableName": hostile or "client", "KeyHash": f"{i:064x}", **fixed, "RunId": "r", "LoadSeq": 1, "FirstSeenUtc": at, "LastSeenUtc": at,
-         "State": "open"}
-        for i, at in enumerate(seen)
-    ]  # fmt: skip
+        {"TableName": hostile or "client", "KeyHash": f"{i:064x}", **fixed, "FirstSeenUtc": at, "LastSeenUtc": at} for i, at in enumerate(seen)
+    ]
 
 
 def _catalogue(session: Session, tables: Sequence[str]) -> None:
     declared: Row = {"Rules": 3, "BlockingRules": 1, "RejectRules": 0, "ColumnsTotal": 20, "ColumnsCovered": 9}
     insert(session, "etl.DQ_Declared", [{"TableName": name, **declared} for name in tables])
     verified: Row = {
-        "RunId": "r", "StartedUtc": NOW, "EndedUtc": NOW, "VerifiedThroughTs": NOW, "LoadSeq": 1, "RowsSource": 9, "RowsOds": 9, "KeysMissing": 0,
-        "KeysExtra": 0, "KeysPending": 0, "KeysQuarantined": 0, "KeysFingerprintSource": "", "KeysFingerprintOds": "",
+        "RunId": "r", "StartedUtc": NOW, "EndedUtc": NOW, "VerifiedThroughTs": NOW, "LoadSeq": 1, "RowsSource": 9, "RowsOds": 9,
+        "KeysMissing": 0, "KeysExtra": 0, "KeysPending": 0, "KeysQuarantined": 0, "KeysFingerprintSource": "", "KeysFingerprintOds": "",
         "RowsFingerprintSource": "", "RowsFingerprintOds": "", "BucketsDifferent": 0, "ColumnsJson": "[]", "KeysJson": "[]",
     }  # fmt: skip
     wrong = {name: int(name == "stock") for name in tables}

@@ -1,11 +1,11 @@
 -- The last evaluation of every objective, TableName '' = the platform. SinceUtc: since when in that state. BudgetLeft: 1 = untouched.
 IF OBJECT_ID(N'etl.SLO_Status', N'U') IS NULL CREATE TABLE etl.SLO_Status (
-    TableName NVARCHAR(128) NOT NULL,
-    SloName NVARCHAR(100) NOT NULL,
-    SLOStatus NVARCHAR(100) NOT NULL,
+    TableName NVARCHAR(200) NOT NULL,
+    SloName NVARCHAR(200) NOT NULL,
+    SLOStatus NVARCHAR(200) NOT NULL,
     Objective FLOAT NOT NULL,
     AlertThreshold FLOAT NOT NULL,
-    Unit NVARCHAR(10) NOT NULL,
+    Unit NVARCHAR(200) NOT NULL,
     Measured FLOAT,
     P50Value FLOAT,
     P99Value FLOAT,
@@ -21,9 +21,9 @@ IF OBJECT_ID(N'etl.SLO_Status', N'U') IS NULL CREATE TABLE etl.SLO_Status (
 );
 -- Since when a table is declared with that schedule: slots are expected from then on only. Cron '' = declared, never scheduled.
 IF OBJECT_ID(N'etl.SLO_Schedule', N'U') IS NULL CREATE TABLE etl.SLO_Schedule (
-    TableName NVARCHAR(128) PRIMARY KEY,
-    Cron NVARCHAR(100) NOT NULL,
-    Timezone NVARCHAR(100) NOT NULL,
+    TableName NVARCHAR(200) PRIMARY KEY,
+    Cron NVARCHAR(200) NOT NULL,
+    Timezone NVARCHAR(200) NOT NULL,
     KnownUtc DATETIME2(6) NOT NULL,
     ScheduledUtc DATETIME2(6) NOT NULL
 );
