@@ -14,17 +14,16 @@ from cbm_etl_assets_tests.unit.cli.fakes import Stage
 
 ROOT = Path(__file__).parents[3]
 EXPECTED = {
-    "demo", "run", "backfill", "sweep", "plan", "preflight", "status", "slo", "maintenance", "profile", "sql", "ui", "tables add", "tables list", "tables check",
+    "demo", "run", "backfill", "sweep", "plan", "preflight", "status", "slo", "maintenance", "metrics serve", "metrics write", "metrics export", "profile", "sql", "ui", "tables add", "tables list", "tables check",
     "tables sync",
     "tables import-df", "tables import-config", "tables schema", "twin start", "twin stop", "twin status", "twin load", "twin mutate",
     "twin fault", "twin statements", "lake list", "lake clean",
     "quarantine list", "quarantine show", "quarantine replay", "quarantine drop", "breaker status", "breaker reset",
     "verify", "repair", "why", "asof",
     "alert test", "alert list", "alert ack", "alert silence", "alert resend",
-    "alert test", "alert list", "alert ack", "alert silence", "alert resend",
 }  # fmt: skip
 # These print no result: one opens a server, one gives an order.
-WITHOUT_JSON = {"ui", "twin fault"}
+WITHOUT_JSON = {"ui", "metrics serve", "twin fault"}
 
 
 def walk(command: Any, prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:

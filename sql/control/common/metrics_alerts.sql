@@ -1,0 +1,1 @@
+SELECT AlertKey, Kind, TableName, Severity, SinceUtc, AckedUtc FROM etl.Alert WHERE State = 'open' ORDER BY SinceUtc;

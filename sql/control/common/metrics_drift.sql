@@ -1,0 +1,1 @@
+SELECT TableName, COUNT(*) AS OpenChanges FROM etl.SchemaDrift WHERE ResolvedUtc IS NULL GROUP BY TableName;

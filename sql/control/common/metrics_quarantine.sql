@@ -1,0 +1,1 @@
+SELECT TableName, COUNT(*) AS OpenRows FROM etl.Quarantine WHERE State = 'open' GROUP BY TableName;
