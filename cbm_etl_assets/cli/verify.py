@@ -83,6 +83,8 @@ def _listing(one: Verified, limit: int) -> list[str]:
     total = found.missing + found.extra + found.different
     if len(shown) < total:
         lines.append(f"{one.table}: {total} differ, {len(shown)} shown (--limit 0 and --json show up to {len(found.keys)})")
+    if not found.key_columns:
+        return [*lines, f"{one.table}: it has no key to repair by; cbm-etl run {one.table} --mode full loads it anew"]
     return [*lines, f"{one.table}: cbm-etl repair {one.table} reads these keys again, cbm-etl why {one.table} KEY tells their story"]
 
 

@@ -56,7 +56,8 @@ def _verified(platform: Platform, spec: TableSpec, run_id: str) -> dg.AssetCheck
         "rows_source": found.rows_source, "rows_ods": found.rows_ods, "missing": found.missing, "extra": found.extra,
         "different": found.different, "pending": found.pending, "quarantined": found.quarantined, "seconds": found.seconds,
         "verified_through": str(found.verified_through or "not proven"),
-        "keys": dg.MetadataValue.text(keys if not masked else "(masked)"), "remedy": f"cbm-etl repair {spec.name}",
+        "keys": dg.MetadataValue.text(keys if not masked else "(masked)"),
+        "remedy": f"cbm-etl repair {spec.name}" if spec.primary_key else f"cbm-etl run {spec.name} --mode full",
     }  # fmt: skip
     return dg.AssetCheckResult(passed=found.equal, severity=dg.AssetCheckSeverity.ERROR, metadata=metadata)
 

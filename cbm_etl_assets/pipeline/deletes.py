@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from cbm_etl_assets.errors import MassDeleteError
 from cbm_etl_assets.metadata.spec import TableSpec
-from cbm_etl_assets.pipeline.keys import hashes_in, key_spec, source_keys, without
+from cbm_etl_assets.pipeline.keys import can_name_keys, hashes_in, key_spec, source_keys, without
 from cbm_etl_assets.pipeline.platform import Platform
 from cbm_etl_assets.source.port import ExtractRequest, ReadRange
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from cbm_etl_assets.warehouse.port import Absent, StagingTable
 
-# Past that many candidates one scan of all keys is cheaper than naming them 800 a statement.
+# Past that many candidates one scan of all keys is cheaper than naming them 800 a statement. It is the only way where ODS holds
+# keys in another form than the source: a probe by those values would find nothing and confirm every deletion.
 PROBE_BY_KEY = 20_000
 
 
@@ -74,7 +75,7 @@ def confirm(platform: Platform, spec: TableSpec, absent: Absent) -> pa.Table:
     """The candidates a probe does not find. Without a key there is nothing to probe: a multiset is what was read."""
     if not spec.primary_key:
         return absent.keys.select(["_key_hash"])
-    by_key = absent.keys.num_rows <= PROBE_BY_KEY
+    by_key = absent.keys.num_rows <= PROBE_BY_KEY and can_name_keys(spec)
     keys = source_keys(spec, absent.keys) if by_key else None
     with tempfile.TemporaryDirectory(prefix="cbm-probe-") as folder:
         found = platform.source.extract(ExtractRequest(key_spec(spec), ReadRange(), Path(folder), keys=keys))

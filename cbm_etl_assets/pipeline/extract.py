@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from cbm_etl_assets.metadata.badrow import BadRow
 from cbm_etl_assets.metadata.manifest import Manifest, RawFile
 from cbm_etl_assets.metadata.spec import CursorPrecision, TableSpec
-from cbm_etl_assets.pipeline.isolate import join, read_around
-from cbm_etl_assets.pipeline.keys import hashes_in, source_keys, without
+from cbm_etl_assets.pipeline.isolate import Readout, join, read_around
+from cbm_etl_assets.pipeline.keys import hashes_in, named_keys, without
 from cbm_etl_assets.pipeline.plan import LoadPlan
 from cbm_etl_assets.pipeline.platform import Platform
 from cbm_etl_assets.pipeline.quarantine import key_hashes, keys_of, refuse_too_many, to_retry
@@ -58,6 +58,9 @@ class _Look:
     retried: tuple[str, ...] = ()
 
 
+_NOTHING = ExtractResult((), 0, "", (), None, "", [])
+
+
 def extract(platform: Platform, spec: TableSpec, plan: LoadPlan, run_id: str, progress: Progress) -> Extracted:
     """Read and publish. Raises: the typed errors of the source and of the lake, TooManyBadRowsError; then nothing is published."""
     started = platform.now()
@@ -88,7 +91,7 @@ def _first_look(platform: Platform, spec: TableSpec, plan: LoadPlan, folder: Pat
     if plan.keys_only or plan.keys is not None:
         columns = [{"name": c.name, "type": str(c.source_logical), "target": c.target_name} for c in spec.kept_columns]
         nothing = _Look(ExtractResult((), 0, "", (), None, "", columns))
-        return nothing if plan.keys is None else _by_key(platform, spec, nothing, source_keys(spec, plan.keys), plan.keys, folder)
+        return nothing if plan.keys is None else _wanted(platform, spec, nothing, plan.keys, folder)
     readout = read_around(platform.source, ExtractRequest(spec, plan.range, folder), progress)
     return _Look(readout.found, readout.unread)
 
@@ -98,35 +101,43 @@ def _second_look(platform: Platform, spec: TableSpec, plan: LoadPlan, look: _Loo
     if plan.mode in (Mode.FULL, Mode.SWEEP) or not spec.primary_key:
         return look
     if plan.keys is not None:
-        return _by_key(platform, spec, look, source_keys(spec, plan.keys), plan.keys, folder)
+        return _wanted(platform, spec, look, plan.keys, folder)
     if spec.cursor is not None:
-        wanted = platform.warehouse.recheck_keys(spec)
-        look = _by_key(platform, spec, look, source_keys(spec, wanted), wanted, folder)
+        look = _wanted(platform, spec, look, platform.warehouse.recheck_keys(spec), folder)
     entries = to_retry(platform, spec)
     if entries:
         keys = keys_of(spec, entries)
-        look = _by_key(platform, spec, look, keys.drop_columns([KEY_HASH]), keys, folder)
+        look = _by_key(platform, spec, look, keys, keys.select([KEY_HASH]), folder)
     return replace(look, retried=tuple(entry.row.key_hash for entry in entries))
 
 
-def _by_key(platform: Platform, spec: TableSpec, look: _Look, keys: pa.Table, hashed: pa.Table, folder: Path) -> _Look:
-    """Read these keys, less those read already. `hashed` is `keys` with `_key_hash`, row by row."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
+def _wanted(platform: Platform, spec: TableSpec, look: _Look, wanted: pa.Table, folder: Path) -> _Look:
+    """Read the rows of these ODS keys, less those read already."""
+    unread = _unread(look, wanted, folder)
+    return _by_key(platform, spec, look, named_keys(platform.source, spec, unread), unread.select([KEY_HASH]), folder)
 
-    if not keys.num_rows:
+
+def _unread(look: _Look, keys: pa.Table, folder: Path) -> pa.Table:
+    import pyarrow as pa
+
+    return without(keys, pa.concat_arrays([hashes_in(folder, look.found.files), key_hashes(look.unread)])) if keys.num_rows else keys
+
+
+def _by_key(platform: Platform, spec: TableSpec, look: _Look, keys: pa.Table, hashed: pa.Table, folder: Path) -> _Look:
+    """Read `keys` (the source's names, `_key_hash`), less those read already. Of `hashed` (`_key_hash`), what is not read is gone."""
+    import pyarrow as pa
+
+    keys, wanted = _unread(look, keys, folder), _unread(look, hashed, folder)
+    if not wanted.num_rows:
         return look
-    hashes = hashed.column(KEY_HASH).cast(pa.binary())
-    seen = pa.concat_arrays([hashes_in(folder, look.found.files), key_hashes(look.unread)])
-    is_new = pc.invert(pc.is_in(hashes, value_set=seen))
-    keys, wanted = keys.filter(is_new), hashed.filter(is_new).select([KEY_HASH])
-    if not keys.num_rows:
-        return look
-    request = ExtractRequest(spec, ReadRange(), folder, keys=keys, first_part=len(look.found.files))
-    again = read_around(platform.source, request)
+    found, again = look.found, Readout(_NOTHING)
+    if keys.num_rows:
+        request = ExtractRequest(spec, ReadRange(), folder, keys=keys.drop_columns([KEY_HASH]), first_part=len(look.found.files))
+        again = read_around(platform.source, request)
+        found = join(found, again.found)
     gone = without(without(wanted, hashes_in(folder, again.found.files)), key_hashes(again.unread))
     all_gone = gone if look.gone is None else pa.concat_tables([look.gone, gone])
-    return replace(look, found=join(look.found, again.found), unread=look.unread + again.unread, gone=all_gone)
+    return replace(look, found=found, unread=look.unread + again.unread, gone=all_gone)
 
 
 def _manifest(platform: Platform, spec: TableSpec, plan: LoadPlan, found: ExtractResult, run_id: str, started: dt.datetime) -> Manifest:

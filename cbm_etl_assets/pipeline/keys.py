@@ -1,13 +1,19 @@
-"""Keys on their way between ODS and the source: names, hashes, set difference, and the key-only form of a spec."""
+"""Keys on their way between ODS and the source: names, hashes, set difference, and the key-only form of a spec.
+
+A key that ODS holds in another form (masked, cleaned, converted) names no row at the source: it is found there by its hash,
+in one scan of all keys. Asked for by its ODS value its row would seem to be gone.
+"""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cbm_etl_assets.metadata.manifest import RawFile
 from cbm_etl_assets.metadata.spec import TableSpec
+from cbm_etl_assets.source.port import ExtractRequest, ReadRange, Source
 from cbm_etl_assets.transform.names import KEY_HASH
 
 if TYPE_CHECKING:
@@ -29,6 +35,31 @@ def key_spec(spec: TableSpec, *, with_cursor: bool = False) -> TableSpec:
     }  # fmt: skip
     # Validated anew: model_copy would carry the cached column lists of the whole spec along.
     return TableSpec.model_validate(fields | {"columns": columns})
+
+
+def can_name_keys(spec: TableSpec) -> bool:
+    """True when ODS key values name rows at the source: they are neither masked, cleaned nor converted."""
+    keys = [spec.column(name) for name in spec.primary_key]
+    return bool(keys) and not any(c.mask or c.clean or str(c.source_logical) != str(c.logical) for c in keys)
+
+
+def named_keys(source: Source, spec: TableSpec, wanted: pa.Table) -> pa.Table:
+    """The keys of `wanted` (target columns, `_key_hash`) as the source knows them: its names, and `_key_hash`.
+
+    Where ODS values do not name them, those the source has: one scan of all keys. Raises: as Source.extract.
+    """
+    if can_name_keys(spec) or not wanted.num_rows:
+        return source_keys(spec, wanted).append_column(KEY_HASH, wanted.column(KEY_HASH))
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    names = [*(spec.column(key).name for key in spec.primary_key), KEY_HASH]
+    hashes = wanted.column(KEY_HASH).cast(pa.binary()).combine_chunks()
+    with tempfile.TemporaryDirectory(prefix="cbm-keys-") as folder:
+        found = source.extract(ExtractRequest(key_spec(spec), ReadRange(), Path(folder)))
+        tables = (pq.read_table(Path(folder) / file.name, columns=names) for file in found.files)
+        return pa.concat_tables([t.filter(pc.is_in(t.column(KEY_HASH).cast(pa.binary()), value_set=hashes)) for t in tables])
 
 
 def source_keys(spec: TableSpec, keys: pa.Table) -> pa.Table:

@@ -17,7 +17,6 @@ from cbm_etl_assets.pipeline.deletes import guard
 from cbm_etl_assets.pipeline.load import load_table
 from cbm_etl_assets.pipeline.platform import Platform
 from cbm_etl_assets.pipeline.results import LoadOptions, LoadResult, Mode, OnEvent
-from cbm_etl_assets.pipeline.settle import can_name_keys
 from cbm_etl_assets.pipeline.verify import verify
 
 if TYPE_CHECKING:
@@ -37,10 +36,10 @@ class Repair:
 def repair(
     platform: Platform, spec: TableSpec, *, run_id: str = "", allow_mass_delete: bool = False, on_event: OnEvent | None = None
 ) -> Repair:
-    """Raises: ConfigurationError where keys cannot name rows or are too many, MassDeleteError, BusyError, LoadError."""
-    if not can_name_keys(spec):
+    """Raises: ConfigurationError where there is no key or too many differ, MassDeleteError, BusyError, LoadError."""
+    if not spec.primary_key:
         raise ConfigurationError(
-            f"Table '{spec.name}' cannot be repaired by key: it has none, or one that is masked, cleaned or converted.",
+            f"Table '{spec.name}' cannot be repaired by key: its spec declares none.",
             remedy=f"cbm-etl run {spec.name} --mode full",
         )
     run_id = run_id or str(uuid.uuid4())

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import polars as pl
 
-from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.pipeline import digests as d
 from cbm_etl_assets.pipeline.blocks import fresh_rows
-from cbm_etl_assets.pipeline.keys import source_keys
+from cbm_etl_assets.pipeline.keys import named_keys
 from cbm_etl_assets.pipeline.load import load_table
 from cbm_etl_assets.pipeline.pending import News, judge
 from cbm_etl_assets.pipeline.results import LoadOptions, Mode
@@ -25,12 +24,6 @@ from cbm_etl_assets.warehouse.port import TableState
 
 # A key that differs in another way at every look changes faster than it can be read: its last state is reported.
 LOOKS = 3
-
-
-def can_name_keys(spec: TableSpec) -> bool:
-    """True when ODS key values name rows at the source: they are neither masked, cleaned nor converted."""
-    keys = [spec.column(name) for name in spec.primary_key]
-    return bool(keys) and not any(c.mask or c.clean or str(c.source_logical) != str(c.logical) for c in keys)
 
 
 @dataclass
@@ -88,7 +81,7 @@ class Settling:
         if not keys.height:
             return Settled(Found(keys, sides.no_rows(), sides.no_rows()), 0)
         last = Found(keys, sides.chosen(sides.source(files), keys), sides.chosen(sides.ods(), keys))
-        if can_name_keys(sides.spec):
+        if sides.spec.primary_key:
             last = self._looked_again(last)
         news = pl.Series(judge(sides, last.keys, self.state), dtype=pl.String)
         settled, to_load = last.only(news == News.DIFFERENT), last.only(news == News.LOAD)
@@ -114,16 +107,19 @@ class Settling:
 
     def _look(self, found: Found) -> Found:
         sides = self.sides
-        keys = source_keys(sides.spec, self.key_table(found).to_arrow(compat_level=pl.CompatLevel.oldest()))
-        with fresh_rows(sides.platform, sides.spec, keys) as fresh:
-            source = sides.chosen(sides.source(fresh.files), found.keys)
+        wanted = self.key_table(found).to_arrow(compat_level=pl.CompatLevel.oldest())
+        keys = named_keys(sides.platform.source, sides.spec, wanted).drop_columns([KEY_HASH])
+        source = sides.no_rows()
+        if keys.num_rows:
+            with fresh_rows(sides.platform, sides.spec, keys) as fresh:
+                source = sides.chosen(sides.source(fresh.files), found.keys)
         ods = sides.chosen(sides.ods(), found.keys)
         digests = [*d.KEY, "d1", "d2", "c"]
         return Found(d.differing_keys(source.select(digests), ods.select(digests), has_key=True), source, ods)
 
     def _loaded_once(self, found: Found) -> Found:
         """No cursor tells whether the source changed these rows: a load of them does. What differs after it is different."""
-        if not can_name_keys(self.sides.spec):
+        if not self.sides.spec.primary_key:
             return found
         keys = self.key_table(found).to_arrow(compat_level=pl.CompatLevel.oldest())
         load_table(self.sides.platform, self.sides.spec, LoadOptions(Mode.REPAIR, run_id=self.run_id, keys=keys))

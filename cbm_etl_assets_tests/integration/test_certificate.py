@@ -173,7 +173,7 @@ def test_a_table_without_a_key_is_a_multiset(line: Line) -> None:
     line.execute(again, "C", "A00001")
     certificate = check(line)
     assert (certificate.missing, certificate.extra, certificate.different, certificate.pending) == (1, 0, 0, 1)
-    with pytest.raises(ConfigurationError, match="cannot be repaired by key"):
+    with pytest.raises(ConfigurationError, match="cannot be repaired by key: its spec declares none"):
         repair(line.platform, line.spec)
 
 
