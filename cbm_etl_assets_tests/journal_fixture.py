@@ -123,7 +123,8 @@ def _quarantine(hostile: str) -> list[Row]:
     }  # fmt: skip
     seen = [NOW - dt.timedelta(days=number) for number in range(3)]
     return [
-        {"TableName": hostile or "client", "KeyHash": f"{i:064x}", **fixed, "FirstSeenUtc": at, "LastSeenUtc": at} for i, at in enumerate(seen)
+        {"TableName": hostile or "client", "KeyHash": f"{i:064x}", **fixed, "FirstSeenUtc": at, "LastSeenUtc": at}
+        for i, at in enumerate(seen)
     ]
 
 
