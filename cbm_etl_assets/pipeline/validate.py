@@ -43,11 +43,14 @@ class Validation:
     declared: tuple[Rule, ...]
     options: LoadOptions
     run_id: str
-    spec: TableSpec
+    spec: TableSpec  # the one the load follows; `written` is the one people wrote
     plan: LoadPlan | None = None
     gate: RowGate | None = None
     results: list[RuleResult] = field(default_factory=list)
     rejected: int = 0
+
+    def __post_init__(self) -> None:
+        self.written = self.spec
 
     def plan_is(self, plan: LoadPlan, spec: TableSpec) -> None:
         """From here on it is known what is read, and with which columns. Evaluates the rules of the source."""
@@ -168,9 +171,11 @@ class Validation:
             self.results += [judge(rule, look, layer) for rule in rules]
 
     def _look(self, schema: str, relation: str, rows_read: int | None) -> Look:
+        from cbm_etl_assets.pipeline.probes import probe
         from cbm_etl_assets.quality.look import Relation
 
         look = look_at(self.platform, self.spec, Relation(schema, relation), self._now)
+        look = replace(look, probe=lambda name: probe(self.platform, self.written, name))
         return replace(look, mode=self.plan.mode.value, rows_read=rows_read) if self.plan else look
 
     def _refuse_blocked(self, consequence: str) -> None:
