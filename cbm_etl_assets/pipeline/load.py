@@ -34,6 +34,7 @@ from cbm_etl_assets.pipeline.validate import Validation
 from cbm_etl_assets.reliability.redact import redact
 from cbm_etl_assets.reliability.retry import RetryEvent, RetryPolicy, call_with_retry
 from cbm_etl_assets.transform.names import is_rename_only
+from cbm_etl_assets.warehouse.merging import refuse_what_does_not_fit
 from cbm_etl_assets.warehouse.port import ApplyRequest, Outcome, StagingTable
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ class _Load:
         validation = self.validation
         state = self._written(lambda: self.platform.warehouse.acquire(self.spec.name))
         self.spec = self._retried(lambda: follow(self.platform, self.spec, self.run_id, is_first=not state.last_applied_seq))
+        refuse_what_does_not_fit(self.spec, self.platform.warehouse.capabilities, self.platform.warehouse.name)
         plan = self.plan = plan_load(self.spec, self.options, state, self._retried(self.platform.source.clock))
         validation.plan_is(plan, self.spec)
         extracted = self._retried(lambda: self._extract(plan))

@@ -56,11 +56,12 @@ def open_platform(settings: Settings, catalog: Mapping[str, TableSpec], pool: Wo
     from cbm_etl_assets.source.odbc import OdbcSource
     from cbm_etl_assets.warehouse import registry
 
+    warehouse = registry.create(settings)
     return Platform(
         settings=settings,
         catalog=catalog,
-        source=OdbcSource(settings, pool),
+        source=OdbcSource(settings, pool, warehouse.capabilities.unstorable),
         lake=Lake.from_settings(settings),
-        warehouse=registry.create(settings),
+        warehouse=warehouse,
         control=ControlStore(settings),
     )

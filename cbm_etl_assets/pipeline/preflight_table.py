@@ -14,6 +14,7 @@ from cbm_etl_assets.metadata.sync import ChangeClass, ChangeKind, diff
 from cbm_etl_assets.pipeline.platform import Platform
 from cbm_etl_assets.pipeline.preflight import Check, CheckStatus, attempt, skipped
 from cbm_etl_assets.source.dialects import SourceDialect, dialect
+from cbm_etl_assets.warehouse.merging import refuse_what_does_not_fit
 
 SAMPLE = 3
 SHOWN = 6
@@ -36,10 +37,18 @@ def check_table(platform: Platform, spec: TableSpec) -> list[Check]:
         ]
     return [
         catalogue,
+        attempt(f"limits {spec.name}", lambda: _limits(platform, spec)),
         attempt(f"key {spec.name}", lambda: key_check(platform, spec)),
         _cursor(spec, table),
         attempt(f"widths {spec.name}", lambda: _widths(platform, spec)),
     ]
+
+
+def _limits(platform: Platform, spec: TableSpec) -> Check:
+    """Names and columns the warehouse takes."""
+    warehouse = platform.warehouse
+    refuse_what_does_not_fit(spec, warehouse.capabilities, warehouse.name)
+    return Check(f"limits {spec.name}", CheckStatus.OK, f"names and {len(spec.target_columns)} columns fit into {warehouse.name}")
 
 
 def catalogue_check(spec: TableSpec, table: SourceTable) -> Check:

@@ -24,6 +24,7 @@ from cbm_etl_assets.errors import ConversionError, TextTooLongError, TooManyBadR
 from cbm_etl_assets.metadata.badrow import BadRow
 from cbm_etl_assets.metadata.manifest import RawFile
 from cbm_etl_assets.metadata.spec import TableSpec
+from cbm_etl_assets.metadata.types import Unstorable
 from cbm_etl_assets.reliability.files import fsync_dir
 from cbm_etl_assets.source import readers
 from cbm_etl_assets.source.binding import RawCaster, raw_schema
@@ -37,7 +38,8 @@ PENDING = 2
 
 @dataclass(frozen=True)
 class ExtractJob:
-    """`part` numbers the file; `zone` turns aware cursors into the source's wall clock; `first_cap` skips caps known too small."""
+    """`part` numbers the file; `zone` turns aware cursors into the source's wall clock; `first_cap` skips caps known too small;
+    rows with an `unstorable` value are bad rows."""
 
     read: readers.ReadJob
     out_dir: Path
@@ -45,6 +47,7 @@ class ExtractJob:
     case_insensitive_keys: bool = True
     zone: str = "Europe/Paris"
     first_cap: int | None = None
+    unstorable: tuple[Unstorable, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ class _Pass:
         self.cap = cap
         self.progress = progress
         self.spec = job.read.spec
-        self.transform = RowTransform(self.spec, case_insensitive_keys=job.case_insensitive_keys)
+        self.transform = RowTransform(self.spec, case_insensitive_keys=job.case_insensitive_keys, unstorable=job.unstorable)
         self.caster = RawCaster(self.spec, job.read.is_session_utc)
         self.high_water = HighWater(self.spec, ZoneInfo(job.zone))
         self.rows_read = 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from cbm_etl_assets.metadata.badrow import BadRow
 from cbm_etl_assets.metadata.catalogue import SourceTable
 from cbm_etl_assets.metadata.manifest import RawFile
 from cbm_etl_assets.metadata.spec import TableSpec
+from cbm_etl_assets.metadata.types import Unstorable
 from cbm_etl_assets.settings import Settings
 from cbm_etl_assets.source import dialects, messages, odbc_catalogue, openedge_catalogue, requests
 from cbm_etl_assets.source.caps import CapMemory
@@ -64,11 +65,12 @@ class _Meter:
 class OdbcSource:
     """Nothing is connected or started until used; `warm()` starts a reader ahead of time, `close()` ends all of them.
 
-    Sources may share a `pool`; one that is handed in is not closed here.
+    Sources may share a `pool`; one that is handed in is not closed here. Rows with an `unstorable` value are bad rows.
     """
 
-    def __init__(self, settings: Settings, pool: WorkerPool | None = None) -> None:
+    def __init__(self, settings: Settings, pool: WorkerPool | None = None, unstorable: Collection[Unstorable] = ()) -> None:
         self._settings = settings.source
+        self._unstorable = sorted(unstorable)
         string = settings.source.connection_string
         profile = dialects.profile_of(string.get_secret_value() if string else "")
         self._dialect = dialects.for_driver(dialects.dialect(settings.source.dialect), profile)
@@ -176,6 +178,7 @@ class OdbcSource:
         spec, settings = request.spec, self._settings
         message = requests.extract_request(spec, query, self._dialect, settings)
         message |= {"out_dir": str(request.out_dir.absolute()), "part": request.first_part + index, "first_cap": self._caps.get(spec.name)}
+        message["unstorable"] = self._unstorable
         watch = Watch(
             settings.stall_timeout_seconds, f"Table '{spec.name}'", lambda rows, size: meter.see(index, rows, size), meter.failed.is_set
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cbm_etl_assets.metadata.spec import TableSpec
+from cbm_etl_assets.metadata.types import Unstorable
 from cbm_etl_assets.settings import SourceSettings
 from cbm_etl_assets.source.dialects import SourceDialect
 from cbm_etl_assets.source.messages import Message
@@ -25,7 +26,7 @@ def limits(settings: SourceSettings) -> Message:
 
 
 def extract_request(spec: TableSpec, query: SelectQuery, dialect: SourceDialect, settings: SourceSettings) -> Message:
-    """Without `out_dir`, `part`, `first_cap` and the connection string, which the caller adds."""
+    """Without `out_dir`, `part`, `first_cap`, `unstorable` and the connection string, which the caller adds."""
     return {
         "op": "extract", "spec": spec.model_dump(mode="json", exclude={"quality"}), "sql": query.sql, "parameters": list(query.parameters),
         "case_insensitive_keys": dialect.case_insensitive_keys, "zone": settings.timezone, **limits(settings),
@@ -50,4 +51,5 @@ def extract_job(request: Message) -> ExtractJob:
         case_insensitive_keys=request["case_insensitive_keys"],
         zone=request["zone"],
         first_cap=request["first_cap"],
+        unstorable=tuple(Unstorable(kind) for kind in request["unstorable"]),
     )

@@ -77,14 +77,14 @@ def check(transform: RowTransform, batch: pa.RecordBatch) -> dict[int, RowError]
     found: dict[int, RowError] = {}
     frame = pl.DataFrame(pl.from_arrow(batch.select([c.name for c in spec.kept_columns])))
     for column in spec.kept_columns:
-        for wrong, error_class, what in _misfits(column, frame.get_column(column.name), column.name in _key_names(spec)):
+        for wrong, error_class, what in _misfits(transform, column, frame.get_column(column.name)):
             for row in wrong.arg_true():
                 if row not in found:
                     found[row] = RowError(column.name, error_class, f"column '{column.name}': {_said(column, what, batch, row)}")
     return found
 
 
-def _misfits(column: ColumnSpec, values: pl.Series, is_key: bool) -> Iterator[tuple[pl.Series, str, str]]:
+def _misfits(transform: RowTransform, column: ColumnSpec, values: pl.Series) -> Iterator[tuple[pl.Series, str, str]]:
     """Per check of a column: which rows fail it, the error's class, what to say ('{value}' stands for the value)."""
     conversion = ConversionError.__name__
     parts = [values]
@@ -99,7 +99,10 @@ def _misfits(column: ColumnSpec, values: pl.Series, is_key: bool) -> Iterator[tu
             yield wrong, conversion, f"value {{value}} does not fit the declared type {column.logical}"
         if column.non_finite is NonFinite.QUARANTINE:
             yield convert.non_finite(out), conversion, "value {value} is not finite, and non_finite is quarantine"
-        if is_key:
+        lost = None if column.mask else convert.unstorable(out, transform.unstorable)
+        if lost is not None:
+            yield lost, conversion, "value {value} cannot be stored in the warehouse"
+        if column.name in _key_names(transform.spec):
             yield out.is_null(), NullKeyError.__name__, "the key is NULL"
 
 
@@ -123,7 +126,7 @@ def _has_key(transform: RowTransform, error: RowError, batch: pa.RecordBatch, ro
         return False
     one = batch.slice(row, 1)
     frame = pl.DataFrame(pl.from_arrow(one))
-    checks = (m for name in keys for m in _misfits(transform.spec.column(name), frame.get_column(name), True))
+    checks = (m for name in keys for m in _misfits(transform, transform.spec.column(name), frame.get_column(name)))
     return not any(wrong.any() for wrong, _, _ in checks)
 
 

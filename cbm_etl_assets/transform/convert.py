@@ -6,11 +6,13 @@ turned into NULL unless the spec declares it.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import polars as pl
 
 from cbm_etl_assets.errors import ConversionError
 from cbm_etl_assets.metadata.spec import Clean, Mask
-from cbm_etl_assets.metadata.types import Kind, LogicalType
+from cbm_etl_assets.metadata.types import Kind, LogicalType, Unstorable
 
 # ~~ ~; ~? are data; the marker \x01 escapes itself, so that a real \x01 in the data survives.
 _ESCAPED = ["\x01", "~~", "~;", "~?"]
@@ -89,6 +91,15 @@ def try_type(values: pl.Series, logical: LogicalType) -> tuple[pl.Series, pl.Ser
     if values.dtype != pl.String and _may_lose(values.dtype, wanted):
         bad = bad | ~out.cast(values.dtype, strict=False).eq_missing(values)
     return out, bad
+
+
+def unstorable(values: pl.Series, kinds: Collection[Unstorable]) -> pl.Series | None:
+    """Per value: whether it is of a kind some warehouse cannot hold; None where the type has no such values."""
+    if values.dtype == pl.String and Unstorable.NUL_TEXT in kinds:
+        return values.str.contains("\0", literal=True).fill_null(False)
+    if values.dtype.is_float() and Unstorable.NON_FINITE in kinds:
+        return non_finite(values)
+    return None
 
 
 def non_finite(values: pl.Series) -> pl.Series:

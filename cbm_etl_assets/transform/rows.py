@@ -7,7 +7,7 @@ row gives the same output in whatever batch it arrives.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ import polars as pl
 
 from cbm_etl_assets.errors import ConversionError, NullKeyError
 from cbm_etl_assets.metadata.spec import ColumnSpec, NonFinite, TableSpec
+from cbm_etl_assets.metadata.types import Unstorable
 from cbm_etl_assets.transform import convert
 from cbm_etl_assets.transform.hashing import comparable_text, row_hash
 from cbm_etl_assets.transform.names import HASHDIFF, KEY_HASH, hash_columns, is_rename_only
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 class RowTransform:
     """Holds the plan of one table and counts what cleaning changed (`cleaned`: target column -> values)."""
 
-    def __init__(self, spec: TableSpec, *, case_insensitive_keys: bool) -> None:
+    def __init__(self, spec: TableSpec, *, case_insensitive_keys: bool, unstorable: Collection[Unstorable] = ()) -> None:
         self.spec = spec
+        self.unstorable = frozenset(unstorable)  # values the warehouse cannot hold: hashes of such rows are refused
         self.case_insensitive_keys = case_insensitive_keys
         self.cleaned: Counter[str] = Counter()
 
@@ -65,6 +67,7 @@ class RowTransform:
         import pyarrow as pa
 
         self._refuse_null_keys(frame)
+        self._refuse_unstorable(frame)
         diff = row_hash([pl.col(c) for c in self.hash_columns]).alias(HASHDIFF)
         key = row_hash(self._key_expressions()).alias(KEY_HASH) if self.spec.primary_key else diff.alias(KEY_HASH)
         out = frame.select(key, diff)
@@ -99,6 +102,12 @@ class RowTransform:
                     f"Table '{self.spec.name}': {nulls} rows have NULL in key column '{name}'.",
                     remedy="choose a key without NULLs in the spec, or filter those rows",
                 )
+
+    def _refuse_unstorable(self, frame: pl.DataFrame) -> None:
+        for values in frame if self.unstorable else ():
+            found = convert.unstorable(values, self.unstorable)
+            if found is not None and found.any():
+                raise ConversionError(f"Table '{self.spec.name}': column '{values.name}' holds a value the warehouse cannot store.")
 
     def _column(self, column: ColumnSpec, values: pl.Series) -> list[pl.Series]:
         parts = convert.split_elements(values, column.extent) if column.extent and column.explode else [values]

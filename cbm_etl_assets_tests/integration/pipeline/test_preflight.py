@@ -36,7 +36,7 @@ def test_a_sound_table_passes_every_check(line: Line) -> None:
     assert {name: str(c.status) for name, c in checks.items()} == {
         "driver": "ok", "source": "ok", "dialect": "ok", "clock": "ok", "disk": "ok", "warehouse": "ok", "control": "ok", "lake": "ok",
         "breaker": "ok",
-        "catalogue article": "ok", "key article": "ok", "cursor article": "ok", "widths article": "ok",
+        "catalogue article": "ok", "limits article": "ok", "key article": "ok", "cursor article": "ok", "widths article": "ok",
     }, checks  # fmt: skip
 
 
