@@ -18,7 +18,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST, NEWEST = (3, 11), (3, 13)
-EXTRAS = "dev,twin,postgres,otel"
+# The driver of SQL Server only where there is one to test against.
+EXTRAS = "dev,twin,postgres,otel" + (",sqlserver" if os.environ.get("CBM_TEST_SQLSERVER") else "")
 GIVEN_VENV = os.environ.get("VENV", "")
 VENV = Path(GIVEN_VENV).resolve() if GIVEN_VENV else ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
@@ -153,6 +154,21 @@ def ensure_prometheus() -> None:
         say("no Prometheus: its tests will be skipped. As root: apt-get install prometheus")
 
 
+def ensure_tsql() -> None:
+    """Microsoft's T-SQL parser, apart: its packages' pins contradict everybody else's, and it is not ours to ship."""
+    folder, requirements = ROOT / ".venv-tsql", ROOT / "cbm_etl_assets_tests" / "tsql" / "requirements.txt"
+    stamp, wanted = folder / ".cbm-stamp", hashlib.sha256(requirements.read_bytes()).hexdigest()
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    create_venv(folder)
+    say("installing Microsoft's T-SQL parser for the tests (about 60 MB)")
+    pip = (folder / "bin" / "python", "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--no-deps")
+    if call(*pip, "-r", requirements) != 0:
+        say("no T-SQL parser: its tests will be skipped; pip's message is above")
+        return
+    stamp.write_text(wanted)
+
+
 def prepared_env() -> dict[str, str]:
     """The child's environment: our bin first, no foreign environment or PYTHONPATH."""
     env = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
@@ -207,6 +223,7 @@ def task_test(arguments: list[str]) -> int:
     """Everything a change must pass. Arguments go to pytest; with arguments neither coverage nor the static checks run."""
     task_env([])
     ensure_browser()
+    ensure_tsql()
     ensure_prometheus()
     env = prepared_env()
     if arguments:
@@ -246,7 +263,7 @@ def task_clean(arguments: list[str]) -> int:
     if "--all" in arguments:
         if (BIN / "cbm-etl").exists():
             call(BIN / "cbm-etl", "twin", "stop", quiet=True, env=prepared_env())
-        wanted += [ROOT / ".venv", ROOT / ".venv-bench", ROOT / ".cbm"]
+        wanted += [ROOT / ".venv", ROOT / ".venv-bench", ROOT / ".venv-tsql", ROOT / ".cbm"]
     for path in wanted:
         if path.is_dir():
             shutil.rmtree(path)

@@ -13,6 +13,7 @@ from cbm_etl_assets.warehouse.port import Warehouse
 _DIALECTS = {
     "duckdb": "cbm_etl_assets.warehouse.dialects.duckdb",
     "postgresql": "cbm_etl_assets.warehouse.dialects.postgresql",
+    "sqlserver": "cbm_etl_assets.warehouse.dialects.sqlserver",
 }
 Clock = Callable[[], dt.datetime]
 

@@ -1,0 +1,1 @@
+INSERT INTO #cbm_gone (_key_hash) VALUES (?);

@@ -1,0 +1,1 @@
+CREATE TABLE #cbm_gone (_key_hash binary(32) NOT NULL PRIMARY KEY);

@@ -1,0 +1,1 @@
+INSERT INTO #cbm_misfiled ({{ columns }}, _key_hash) VALUES ({{ places }});

@@ -1,0 +1,4 @@
+CREATE TABLE #cbm_misfiled (
+    {{ definitions }},
+    _key_hash binary(32) NOT NULL
+);

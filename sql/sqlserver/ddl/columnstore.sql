@@ -1,0 +1,1 @@
+CREATE CLUSTERED COLUMNSTORE INDEX cci ON {{ target }}{{ on_filegroup }};

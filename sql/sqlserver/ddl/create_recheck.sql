@@ -1,0 +1,4 @@
+CREATE TABLE {{ target }} (
+    {{ definitions }},
+    _key_hash binary(32) NOT NULL
+);

@@ -1,0 +1,17 @@
+DECLARE @schema nvarchar(128) = ?, @table nvarchar(128) = ?;
+SELECT
+    c.name,
+    CASE
+        WHEN t.name IN (N'nvarchar', N'nchar') AND c.max_length > 0 THEN CONCAT(t.name, N'(', c.max_length / 2, N')')
+        WHEN t.name IN (N'varchar', N'char', N'varbinary', N'binary') AND c.max_length > 0 THEN CONCAT(t.name, N'(', c.max_length, N')')
+        WHEN c.max_length = -1 THEN CONCAT(t.name, N'(max)')
+        WHEN t.name IN (N'decimal', N'numeric') THEN CONCAT(t.name, N'(', c.precision, N',', c.scale, N')')
+        WHEN t.name IN (N'datetime2', N'datetimeoffset', N'time') THEN CONCAT(t.name, N'(', c.scale, N')')
+        ELSE t.name
+    END AS type_name
+FROM sys.columns AS c
+INNER JOIN sys.tables AS o ON o.object_id = c.object_id
+INNER JOIN sys.schemas AS s ON s.schema_id = o.schema_id
+INNER JOIN sys.types AS t ON t.user_type_id = c.user_type_id
+WHERE s.name = @schema AND o.name = @table
+ORDER BY c.column_id;

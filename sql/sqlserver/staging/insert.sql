@@ -1,0 +1,1 @@
+INSERT INTO {{ staging }} ({{ columns }}, _key_hash, _hashdiff) VALUES ({{ places }});

@@ -1,0 +1,1 @@
+SELECT {{ keys }}, _key_hash FROM {{ recheck }};
