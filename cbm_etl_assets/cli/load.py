@@ -198,10 +198,10 @@ def run(  # noqa: PLR0913
 
     JSON: command, ok, exit_code, tables[table, status, mode, rows{read, inserted, ...}, seconds{...}, error, quality{verdict, not_valid}]
     """
-    from cbm_etl_assets.pipeline.results import LoadOptions, Mode
-
     runtime = runtime_of(context)
     runtime.warm()
+    from cbm_etl_assets.pipeline.results import LoadOptions, Mode
+
     output = runtime.output(machine=as_json)
     specs = choose(runtime.catalog, Choice(tuple(names or ()), everything, tag, group, priority.value if priority else ""))
     if mode is RunMode.INCREMENTAL:
@@ -223,10 +223,10 @@ def sweep(
     For tables too large for a daily full load. Rows gone from the source are tombstoned; nothing is inserted or updated.
     JSON: as of `run`.
     """
-    from cbm_etl_assets.pipeline.results import LoadOptions, Mode
-
     runtime = runtime_of(context)
     runtime.warm()
+    from cbm_etl_assets.pipeline.results import LoadOptions, Mode
+
     runtime.output(machine=as_json)
     specs = choose(runtime.catalog, Choice(tuple(names)))
     raise typer.Exit(load_and_show(runtime, specs, LoadOptions(Mode.SWEEP, allow_mass_delete=allow_mass_delete), LoopSettings("sweep")))
@@ -244,11 +244,11 @@ def backfill(
     The partitions holding the days --from to --to, in one load: it never deletes and never moves the watermark.
     JSON: as of `run`.
     """
+    runtime = runtime_of(context)
+    runtime.warm()
     from cbm_etl_assets.metadata.partitions import partition_keys
     from cbm_etl_assets.pipeline.results import LoadOptions, Mode
 
-    runtime = runtime_of(context)
-    runtime.warm()
     runtime.output(machine=as_json)
     spec = runtime.table(name)
     if spec.partition is None:

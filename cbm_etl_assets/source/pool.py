@@ -15,13 +15,15 @@ import time
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, cast
 
 from cbm_etl_assets.errors import TransientSourceError
 from cbm_etl_assets.reliability.redact import redact
-from cbm_etl_assets.settings import PACKAGE_DIR
 from cbm_etl_assets.source import messages
 
+# Not from settings: those take 0.2 s of imports, and starting a reader is the first thing a load does.
+_PACKAGE_PARENT = Path(__file__).parents[2]
 _STDERR_CHARS = 500
 _CLOSE_SECONDS = 5.0
 _LOOK_SECONDS = 1.0  # how soon a cancelled wait ends
@@ -49,7 +51,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
-            cwd=PACKAGE_DIR.parent,  # -m finds the package there, installed or not
+            cwd=_PACKAGE_PARENT,  # -m finds the package there, installed or not
             start_new_session=True,  # Ctrl-C reaches the parent only, which then closes the reader in order
         )
         self._stdin, self._stdout = cast(IO[bytes], self._process.stdin), cast(IO[bytes], self._process.stdout)

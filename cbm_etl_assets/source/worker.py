@@ -9,12 +9,14 @@ when its stdin closes (a parent that was killed closes it too) or when its paren
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import sys
 import threading
 from collections.abc import Callable
 from dataclasses import asdict
+from importlib import import_module
 from typing import Any, BinaryIO
 
 from cbm_etl_assets.errors import CbmError, SourceError
@@ -32,8 +34,9 @@ def main() -> None:
     emit = _private_stdout()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, requests), daemon=True).start()
     _leave_with_parent(os.getppid())
-    _import_heavy()
+    _import_driver()
     emit({"event": "ready"})
+    threading.Thread(target=_import_extraction, daemon=True).start()
     while True:
         _serve(requests.get(), emit)
 
@@ -72,15 +75,23 @@ def _leave_with_parent(parent: int) -> None:
         threading.Thread(target=watch, daemon=True).start()
 
 
-def _import_heavy() -> None:
-    """Paid while the parent is still reading its specs and asking the source's clock. A missing library is an answer to a request."""
+def _import_driver() -> None:
+    """All that a small question needs. Paid while the parent is still reading its specs; a missing library is an answer to a request."""
+    # At its import numpy starts one BLAS thread a core; they spin for 50 ms and never get work here.
+    os.putenv("OPENBLAS_NUM_THREADS", "1")
     try:
-        from cbm_etl_assets.source import extraction  # noqa: F401
+        from cbm_etl_assets.source import small_query  # noqa: F401
         from cbm_etl_assets.source.driver import import_arrow_odbc
 
         import_arrow_odbc()
     except CbmError:
         return
+
+
+def _import_extraction() -> None:
+    """Half of the imports (polars), paid while the source's clock is asked; a request that comes sooner waits for the import's lock."""
+    with contextlib.suppress(CbmError):  # the request gets the same error and answers with it
+        import_module("cbm_etl_assets.source.extraction")
 
 
 def _serve(request: messages.Message, emit: Emit) -> None:
