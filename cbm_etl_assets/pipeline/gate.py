@@ -28,20 +28,30 @@ class RowGate:
     """`rejected`: rows that broke a rule with `reject: true`, as the quarantine takes them."""
 
     def __init__(self, spec: TableSpec, rules: Sequence[Rule], sight: Sight) -> None:
-        self.spec = spec
-        self.rules = RowRules(rules, sight)
-        self.columns = self.rules.columns
+        self.spec, self.sight = spec, sight
         self.rejecting = [rule for rule in rules if rule.reject]
         self.keys = spec.key_targets or (HASHDIFF,)
+        self.rules = RowRules(rules, sight)
+        self.reads = tuple(dict.fromkeys((*self.rules.columns, *self.keys)))
         self.rejected: list[BadRow] = []
+
+    def restart(self) -> None:
+        """Forget what was counted: the rows come again."""
+        self.rules = RowRules(self.rules.rules, self.sight)
+        self.rejected = []
+
+    def accepts(self, batch: pa.RecordBatch) -> bool:
+        """Judge a batch of the columns in `reads`. False when a row of it must not be loaded."""
+        frame = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch])))
+        failing = self.rules.look(frame, frame.select(self.keys))
+        return not any(rule.name in failing for rule in self.rejecting)
 
     def passed(self, batch: pa.RecordBatch, raw: pa.RecordBatch) -> pa.RecordBatch:
         """`batch`: ODS-bound; `raw`: the same rows as the source gave them. Returns the rows that may be loaded.
 
         Raises: TooManyBadRowsError, SpecError for a rule that cannot be evaluated.
         """
-        names = list(dict.fromkeys((*self.columns, *self.keys)))
-        frame = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch.select(names)])))
+        frame = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch.select(list(self.reads))])))
         failing = self.rules.look(frame, frame.select(self.keys))
         broken = [rule for rule in self.rejecting if rule.name in failing]
         if not broken:

@@ -183,7 +183,6 @@ class _Load:
         staged = StagedRows(
             self._read_spec, transform, self.platform.lake, extracted.manifest,
             on_rows=lambda rows, size: self._tell("stage", rows, size), gate=self.validation.new_gate(),
-            is_looked_at=self.validation.looks_at_staging,
         )  # fmt: skip
         try:
             staged.stage(self.platform.warehouse, staging, has_bad=bool(extracted.bad), until_merged=until_merged)

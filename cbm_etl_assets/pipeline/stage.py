@@ -41,7 +41,6 @@ class StagedRows:
     manifest: Manifest
     on_rows: Callable[[int, int], None] | None = None
     gate: RowGate | None = None  # row rules: what they reject is not staged
-    is_looked_at: bool = False  # rules query the staging table, so it must be one
     rows: int = 0
     left_out: int = 0
     seconds: float = 0.0
@@ -53,13 +52,14 @@ class StagedRows:
 
         `until_merged` keeps the files in place. Raises: CorruptRawFileError, ConversionError.
         """
-        is_judged = self.gate is not None or self.is_looked_at
-        is_as_read = self.transform is None and not is_judged and self.spec.primary_key and self.manifest.files and not has_bad
+        is_as_read = self.transform is None and self.spec.primary_key and self.manifest.files and not has_bad
         if not (is_as_read and isinstance(warehouse, StagesFiles) and self._stage_files(warehouse, staging, until_merged)):
             warehouse.load_staging(self.spec, staging, self.batches())
 
     def _stage_files(self, warehouse: StagesFiles, staging: StagingTable, until_merged: ExitStack) -> bool:
         paths = until_merged.enter_context(self.lake.files(self.manifest))
+        if self.gate is not None and not self._judged_as_they_lie(self.gate, paths):
+            return False
         files = [(path, file.rows) for path, file in zip(paths, self.manifest.files, strict=True)]
         staged = warehouse.stage_files(self.spec, staging, files)
         if staged is None:
@@ -68,6 +68,19 @@ class StagedRows:
         self._look_into(paths)
         if self.on_rows:
             self.on_rows(self.rows, self.manifest.bytes)
+        return True
+
+    def _judged_as_they_lie(self, gate: RowGate, paths: list[Path]) -> bool:
+        """The row rules on the columns they read and no others. False, the tallies forgotten, when a row must be left out."""
+        import pyarrow.parquet as pq
+
+        names = {target: c.name for c in self.spec.kept_columns for target in c.target_names if target in gate.reads}
+        for path in paths:
+            with pq.ParquetFile(path, page_checksum_verification=True) as parquet:
+                for batch in parquet.iter_batches(columns=list(names.values())):
+                    if not gate.accepts(batch.select(list(names.values())).rename_columns(list(names))):
+                        gate.restart()
+                        return False
         return True
 
     def _look_into(self, paths: list[Path]) -> None:

@@ -103,10 +103,6 @@ class Validation:
             exit_code=error.exit_code,
         )  # fmt: skip
 
-    @property
-    def looks_at_staging(self) -> bool:
-        return self._is_on and any(kinds()[rule.kind].scope is Scope.TABLE for rule in self._of(Layer.STG))
-
     def _applied(self) -> None:
         if not self._is_on:
             return
