@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import threading
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -49,23 +48,30 @@ class Delivered:
     kept: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     unfinished: list[str] = field(default_factory=list)
+    threads: list[threading.Thread] = field(default_factory=list, repr=False)
+
+    def wait(self) -> None:
+        """Until the last route has given up: whoever closes the control database waits, or an abandoned thread opens it anew."""
+        for thread in self.threads:
+            thread.join()
 
 
 def drain(alerts: Alerts, routes: Sequence[Route], tools: Tools, *, seconds: float = DRAIN_SECONDS) -> Delivered:
     """Send what is due. Returns after `seconds` whatever the other sides do; never raises for a route that fails."""
     result = Delivered()
     rest = alerts.routes()
-    deadline = time.monotonic() + seconds
-    threads = []
+    deadline = tools.clockwork.monotonic() + seconds
+    names = []
     for route in routes:
         state = rest.get(route.name, RouteState(route.name))
         if state.rest_until is None or state.rest_until <= tools.now():
             worker = _Route(alerts, route, state, tools, result, deadline)
-            threads.append((route.name, threading.Thread(target=worker.run, name=f"alerts-{route.name}", daemon=True)))
-    for _, thread in threads:
+            result.threads.append(threading.Thread(target=worker.run, name=f"alerts-{route.name}", daemon=True))
+            names.append(route.name)
+    for thread in result.threads:
         thread.start()
-    for name, thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
+    for name, thread in zip(names, result.threads, strict=True):
+        thread.join(max(0.0, deadline - tools.clockwork.monotonic()))
         if thread.is_alive():  # its messages stay leased; whoever comes after the lease sends them
             result.unfinished.append(name)
     return result
@@ -98,7 +104,7 @@ class _Route:
         together = channel.GROUPS and len(messages) > self.tools.group_above
         batches = [messages] if together else [[message] for message in messages]
         for position, batch in enumerate(batches):
-            late = time.monotonic() >= self.deadline
+            late = self.tools.clockwork.monotonic() >= self.deadline
             answer = Answer(Fate.LATER, "no time left") if late else self._send(channel, batch)
             if answer.fate is Fate.LATER:
                 self._rest([m for later in batches[position:] for m in later], owner, answer, is_failure=not late)

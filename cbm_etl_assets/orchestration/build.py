@@ -15,6 +15,7 @@ from cbm_etl_assets.orchestration.marts import find_marts, mart_assets
 from cbm_etl_assets.orchestration.reaper import stale_run_sensor
 from cbm_etl_assets.orchestration.resources import default_resources, duckdb_resource
 from cbm_etl_assets.orchestration.schedules import build_schedules
+from cbm_etl_assets.orchestration.sensors import alert_sensors
 from cbm_etl_assets.orchestration.step import StepHooks
 from cbm_etl_assets.settings import Settings
 from cbm_etl_assets.warehouse import registry
@@ -53,6 +54,5 @@ def build_defs(catalog: Mapping[str, TableSpec], settings: Settings, *, resource
     scheduled, schedules = build_schedules(specs, bare, settings.source.timezone)
     proving, weekly = certificate_job(certificates, settings.source.timezone)
     keeping, nightly = maintenance_job(catalog, settings)
-    return define(
-        jobs=[*jobs, *scheduled, *proving, keeping], schedules=[*schedules, *weekly, nightly], sensors=[stale_run_sensor(settings)]
-    )
+    sensors = [stale_run_sensor(settings), *alert_sensors(catalog, settings)]
+    return define(jobs=[*jobs, *scheduled, *proving, keeping], schedules=[*schedules, *weekly, nightly], sensors=sensors)

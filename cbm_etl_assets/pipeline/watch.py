@@ -169,6 +169,7 @@ def _watch_and_drain(settings: Settings, catalog: Mapping[str, TableSpec], secon
         watchman = Watchman(control, catalog, settings)
         watchman.watch()
         result.delivered = watchman.drain(seconds)
+        result.delivered.wait()
         result.finished = True
     except CbmError as error:
         result.error = error.message

@@ -1,0 +1,1 @@
+SELECT DISTINCT Status FROM etl.ETL_Log WHERE RunId = :run_id;
