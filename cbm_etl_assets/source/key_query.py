@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from cbm_etl_assets.metadata.spec import TableSpec
+from cbm_etl_assets.metadata.spec import ColumnSpec, TableSpec
 from cbm_etl_assets.metadata.types import Kind
 from cbm_etl_assets.source.dialects import SourceDialect
 from cbm_etl_assets.source.query import SelectQuery, select_list
@@ -29,7 +29,7 @@ def build_key_selects(spec: TableSpec, dialect: SourceDialect, keys: pa.Table) -
     columns = [spec.column(name) for name in spec.primary_key]
     per_statement = max(1, _MAX_MARKERS // len(columns))
     head = " ".join(("SELECT", select_list(spec, dialect), "FROM", dialect.table(spec.source_schema, spec.table), "WHERE"))
-    one = "(" + " AND ".join(f"{dialect.identifier(c.name)} = {dialect.marker(c.source_logical.kind)}" for c in columns) + ")"
+    one = "(" + " AND ".join(_equals(c, dialect) for c in columns) + ")"
     rows = list(zip(*(keys.column(c.name).to_pylist() for c in columns), strict=True))
     queries = []
     for start in range(0, len(rows), per_statement):
@@ -39,6 +39,15 @@ def build_key_selects(spec: TableSpec, dialect: SourceDialect, keys: pa.Table) -
         values = tuple(_text(value, c.source_logical.kind) for row in chunk for value, c in zip(row, columns, strict=True))
         queries.append(SelectQuery(f"{head} {where}", values))
     return queries
+
+
+def _equals(column: ColumnSpec, dialect: SourceDialect) -> str:
+    """A key declared to be compared loosely is found however it is spelled, at the price of its index where the source compares
+    byte by byte: a row that is only spelled anew must not pass for gone."""
+    name, marker = dialect.identifier(column.name), dialect.marker(column.source_logical.kind)
+    if column.case_sensitive is not False or dialect.case_insensitive_keys or not column.source_logical.is_text:
+        return f"{name} = {marker}"
+    return f"LOWER(RTRIM({name})) = LOWER(RTRIM({marker}))"
 
 
 def _text(value: object, kind: Kind) -> str:

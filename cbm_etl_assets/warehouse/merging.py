@@ -13,8 +13,8 @@ from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.metadata.types import Kind, LogicalType
 from cbm_etl_assets.warehouse.port import ApplyRequest, Capabilities, Outcome, TableState
 
-GONE, OTHER_TYPE = "-", "~"  # before a name in _cbm_state.hash_columns
-MARKS = (GONE, OTHER_TYPE)
+GONE, OTHER_TYPE, IN_PART = "-", "~", "+"  # before a name in _cbm_state.hash_columns
+MARKS = (GONE, OTHER_TYPE, IN_PART)
 TECHNICAL_OF_ODS = 9  # _key_hash to _deleted_at; the history table has one less
 LONGEST_AROUND = "_cbm_recheck__"  # the longest name the platform makes of a table's: staging takes `__<seq>`, history `_history`
 
@@ -58,8 +58,12 @@ def hash_columns_after(request: ApplyRequest, state: TableState, retyped: set[st
 
     One that is gone must not pass for known should it come back, nor one of another type for the same: both wait for a full read.
     """
-    if request.mode == "full" or not state.hash_columns:
-        return request.hash_columns
+    return after_part(request, state.hash_columns, retyped) if request.mode != "full" and state.hash_columns else request.hash_columns
+
+
+def after_part(request: ApplyRequest, known: tuple[str, ...], retyped: set[str]) -> tuple[str, ...]:
+    """The same after a load that was not full. Some rows have a hash over a column that came: should it go again before a full read,
+    their hashes are not those of the others."""
     present = {name for name, _ in request.spec.target_columns}
 
     def mark(column: str) -> str:
@@ -67,7 +71,8 @@ def hash_columns_after(request: ApplyRequest, state: TableState, retyped: set[st
             return OTHER_TYPE + column
         return column if column.startswith(MARKS) or column in present else GONE + column
 
-    return tuple(mark(column) for column in state.hash_columns)
+    bare = {column.lstrip("".join(MARKS)) for column in known}
+    return (*map(mark, known), *(IN_PART + column for column in request.hash_columns if column not in bare))
 
 
 def refuse_lost_lock(request: ApplyRequest, state: TableState) -> None:

@@ -14,15 +14,12 @@ from cbm_etl_assets.errors import AccountingError, DuplicateKeyError, LostLockEr
 from cbm_etl_assets.warehouse.dialects import duckdb_raw
 from cbm_etl_assets.warehouse.dialects.duckdb_columns import cursor_of, is_wider, is_wider_stored, plain
 from cbm_etl_assets.warehouse.dialects.duckdb_history import DuckDbHistory
+from cbm_etl_assets.warehouse.merging import OTHER_TYPE, after_part
 from cbm_etl_assets.warehouse.port import ApplyRequest, Outcome, TableState
 from cbm_etl_assets.warehouse.sql import Fragment, Ident, Statements, Value
 
 if TYPE_CHECKING:
     import duckdb
-
-
-GONE, OTHER_TYPE = "-", "~"  # before a name in _cbm_state.hash_columns
-MARKS = (GONE, OTHER_TYPE)
 
 
 class DuckDbApply:
@@ -183,23 +180,11 @@ class DuckDbApply:
 
     def _advance(self, state: TableState) -> None:
         r = self.request
-        marked = self._marked(state.hash_columns)
+        marked = after_part(r, state.hash_columns, self.retyped) if state.hash_columns else ()
         takes = r.mode == "full" or marked != state.hash_columns
         values = {"seq": r.seq, "is_complete": r.mode in ("full", "sweep"), "takes_columns": takes, "watermark": r.watermark}
         columns = list(r.hash_columns if r.mode == "full" else marked or r.hash_columns)
         self.execute("staging/advance", values | {"hash_columns": columns, "now": self.now, "table": r.spec.name})
-
-    def _marked(self, known: tuple[str, ...]) -> tuple[str, ...]:
-        """The columns stored hashes were taken over: one that is gone must not pass for known should it come back, nor one of
-        another type for the same. Both wait for a full read."""
-        present = {name for name, _ in self.request.spec.target_columns}
-
-        def mark(column: str) -> str:
-            if column in self.retyped:
-                return OTHER_TYPE + column
-            return column if column.startswith(MARKS) or column in present else GONE + column
-
-        return tuple(mark(column) for column in known)
 
     def _remember(self) -> None:
         """The keys to look at again replace those of the load before, which this load has looked at."""
@@ -208,8 +193,7 @@ class DuckDbApply:
             return
         recheck = self.statements.ident("stg", f"_cbm_recheck__{spec.name}")
         keys = self.statements.columns([c for c in spec.target_columns if c[0] in spec.key_targets])
-        self.execute("staging/recheck_create", recheck=recheck, keys=keys)
-        self.execute("staging/recheck_forget", recheck=recheck)
+        self.execute("staging/recheck_replace", recheck=recheck, keys=keys)
         if r.recheck_since is not None:
             cursor = cursor_of(spec, self.statements)
             since: dict[str, object] = {"since": r.recheck_since}

@@ -54,7 +54,9 @@ def test_the_hash_columns_after_a_load() -> None:
     state = TableState("client", hash_columns=("dat_mod", "gone", "-older"))
     assert merging.hash_columns_after(request(mode="full"), state, set()) == ("dat_mod", "nom")
     assert merging.hash_columns_after(request(), TableState("client"), set()) == ("dat_mod", "nom")
-    assert merging.hash_columns_after(request(), state, {"dat_mod"}) == ("~dat_mod", "-gone", "-older")
+    assert merging.hash_columns_after(request(), state, {"dat_mod"}) == ("~dat_mod", "-gone", "-older", "+nom")
+    again = TableState("client", hash_columns=("dat_mod", "+nom"))
+    assert merging.hash_columns_after(request(), again, set()) == ("dat_mod", "+nom")
 
 
 @pytest.mark.parametrize(
