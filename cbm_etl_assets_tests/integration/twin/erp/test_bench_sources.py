@@ -14,7 +14,7 @@ pytestmark = pytest.mark.integration
 
 def test_shapes() -> None:
     shapes = {n: (t.rows, len(bench_table(n).columns)) for n, t in BENCH_TABLES.items()}
-    assert shapes == {"produit": (40_000, 320), "lignecli": (2_000_000, 25)}
+    assert shapes == {"produit": (40_000, 320), "lignecli": (2_000_000, 25), "produit_1x": (436_327, 600)}
 
 
 def _digest(conn: Connection[Any]) -> object:
