@@ -1,7 +1,7 @@
 """The packaged `tables/*.yaml` of the seven demo tables: proposed from the schema, then completed by hand here.
 
 Regenerate after a change of the schema: `python -m cbm_etl_assets.twin.erp.specs --out cbm_etl_assets/tables`.
-Owns what no catalogue knows (groups, owners, masks, schedules); types, widths and keys come from `metadata.propose`.
+Owns what no catalogue knows (groups, owners, masks, rules, schedules); types, widths and keys come from `metadata.propose`.
 """
 
 from __future__ import annotations
@@ -51,6 +51,58 @@ COMPLETED: dict[str, dict[str, Any]] = {
         "depends_on": ["fournis", "produit"], "tags": {"domaine": "achats"},
     },
 }  # fmt: skip
+# The ERP's own junk ('?', blanks, negative stocks) is what the warnings show in the demo; errors hold on its rows.
+QUALITY: dict[str, list[dict[str, Any] | str]] = {
+    "client": [
+        {"not_null": ["nom_cli", "cod_pos"]},
+        {"pattern": {"column": "cod_pos", "regex": r"\d{5}"}},
+        {"allowed_values": {"column": "Group", "values": ["GC", "PME", "ART"]}},
+        {"range": {"column": "tx_rem", "min": 0, "max": 100, "severity": "error"}},
+        {"row_count": {"min": 1, "severity": "error"}},
+        {"freshness": {"column": "dat_mod", "max_age": "7d", "days": ["mon", "tue", "wed", "thu", "fri", "sat"]}},
+        "volume",
+    ],
+    "fournis": [
+        {"not_null": ["nom_fou"]},
+        {"allowed_values": {"column": "mult-fou", "values": ["O", "N"]}},
+        {"range": {"column": "del_liv", "min": 0, "max": 365, "severity": "error"}},
+        {"row_count": {"min": 1, "severity": "error"}},
+    ],
+    "produit": [
+        {"not_null": ["nom_pro"]},
+        {"pattern": {"column": "gencod-v", "regex": r"\d{13}"}},
+        {"allowed_values": {"column": "famille", "values": ["VIS", "ÉCR", "PNE", "OUT", "CÂB"]}},
+        {"range": {"column": "px_rvt", "min": 0, "severity": "error"}},
+        {"foreign_key": {"columns": ["cod_fou"], "table": "fournis"}},
+        "volume",
+    ],
+    "stock": [
+        {"range": {"column": "qte_sto", "min": 0}},
+        {"range": {"column": "qte_res", "min": 0, "severity": "error"}},
+        {"foreign_key": {"columns": ["cod_pro"], "table": "produit"}},
+    ],
+    "entetcli": [
+        {"allowed_values": {"column": "statut", "values": ["S", "P", "L", "F"]}},
+        {"range": {"column": "Date", "min": "2000-01-01", "max": "today+30d", "severity": "error"}},
+        {"unique": ["uniq_id"]},
+        {"foreign_key": {"columns": ["cod_cli"], "table": "client"}},
+        "volume",
+    ],
+    "lignecli": [
+        {"not_null": ["no_cde", "cod_pro"]},
+        {"range": {"column": "qte_cde", "min": 0, "severity": "error"}},
+        {"expression": "px_net >= 0 OR qte_cde = 0"},
+        {"foreign_key": {"columns": ["no_cde"], "table": "entetcli"}},
+        "duplicate_keys",
+        "volume",
+    ],
+    "hisprixa": [
+        {"range": {"column": "px_ach", "min": 0, "severity": "error"}},
+        {"range": {"column": "tx_rem", "min": 0, "max": 100, "severity": "error"}},
+        {"foreign_key": {"columns": ["cod_fou"], "table": "fournis"}},
+        {"foreign_key": {"columns": ["cod_pro"], "table": "produit"}},
+    ],
+}
 MASKS: dict[str, dict[str, str]] = {"client": {"e_mail": "hash", "num_tel": "partial", "num_fax": "partial", "iban": "redact"}}
 
 
@@ -60,7 +112,7 @@ def erp_spec(table: str) -> TableSpec:
     proposed = propose_spec(erp_table(table)).model_dump()
     proposed["columns"] = [_masked(c, MASKS.get(table, {}).get(c["name"])) for c in proposed["columns"]]
     proposed |= {"primary_key": plan.key, "description": plan.description, "freshness": {"warn": "26h", "fail": "48h"}}
-    proposed |= {"cursor": None, "partition": None, **COMPLETED[table]}
+    proposed |= {"cursor": None, "partition": None, "quality": QUALITY[table], **COMPLETED[table]}
     if plan.modified:
         stamps = [c for c in (plan.modified, plan.created) if c]
         # The DATE cursors have no time of day: a day of lookback re-reads yesterday's late rows.
