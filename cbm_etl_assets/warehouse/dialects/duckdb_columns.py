@@ -11,6 +11,8 @@ _WIDER = {
     "DECIMAL": ("DECIMAL",),
 }  # fmt: skip
 
+_WHOLE_DIGITS = {"INTEGER": 10, "BIGINT": 19}
+
 
 def cursor_of(spec: TableSpec, statements: Statements) -> Fragment:
     """A staged row's own modification time: the greatest cursor column (DuckDB's greatest skips NULLs)."""
@@ -38,13 +40,16 @@ def is_wider(stored: str, kind: LogicalType, wanted: str) -> bool:
     if base == "DECIMAL":
         old_digits, old_scale = _decimal(plain(stored))
         return scale >= old_scale and digits - scale >= old_digits - old_scale
-    whole = {"INTEGER": 10, "BIGINT": 19}.get(base)
+    whole = _WHOLE_DIGITS.get(base)
     return whole is not None and digits - scale >= whole
 
 
 def is_wider_stored(stored: str, wanted: str) -> bool:
     """True when ODS already holds the wider type, so the spec's values fit as they are."""
     base = wanted.split("(")[0].upper()
+    if stored.upper().startswith("DECIMAL") and base in _WHOLE_DIGITS:
+        digits, scale = _decimal(plain(stored))
+        return digits - scale >= _WHOLE_DIGITS[base]
     if base == "DECIMAL" and stored.upper().startswith("DECIMAL"):
         digits, scale = _decimal(plain(stored))
         new_digits, new_scale = _decimal(plain(wanted))
