@@ -2,7 +2,8 @@
 
 Owns this measure: plain PostgreSQL over psqlODBC, 436,327 rows x 600 columns at factor 1, the empty columns among them, each
 size in a process of its own. Seconds are those of the extraction (query to fsynced Parquet), CPU seconds and memory those of
-the whole run and of its largest process. CPU tells what grows: the wall clock of a shared machine tells of its neighbours. Writes bench/results/scaling.json. Factors 0.25 and 1 take some 5 minutes and 2 GB of disk, 1 and 4 four times that.
+the whole run and of its largest process. CPU tells what grows: the wall clock of a shared machine tells of its neighbours.
+Writes bench/results/scaling.json. Factors 0.25 and 1 take some 5 minutes and 2 GB of disk, 1 and 4 four times that.
 """
 
 from __future__ import annotations
