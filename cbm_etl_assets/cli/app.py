@@ -24,6 +24,7 @@ from cbm_etl_assets.cli import (
     dashboard,
     db,
     demo,
+    health,
     lake,
     load,
     maintenance,
@@ -53,7 +54,7 @@ app = typer.Typer(
     help="Replicate a Progress OpenEdge database into a warehouse: run, watch and prove it.",
     epilog="Exit codes: 0 all good, 1 a table failed, 2 configuration or usage, 3 busy.",
 )  # fmt: skip
-for group in (dashboard, demo, load, maintenance, plan, preflight, profile, slo, sql, status, ui, verify, why):
+for group in (dashboard, demo, health, load, maintenance, plan, preflight, profile, slo, sql, status, ui, verify, why):
     group.register(app)
 for group in (tables_write, tables_sync):
     group.register(tables.app)

@@ -122,7 +122,8 @@ def burns(objective: Objective, events: Events, now: float, policy: Policy) -> t
         (n_long, bad), (n_short, bad_short) = events.count(now, long), events.count(now, short)
         over = policy.page_burn if severity is Severity.PAGE else policy.ticket_burn
         fast, recent = burn_rate(n_long, bad, ratio), burn_rate(n_short, bad_short, ratio)
-        fires = bad >= policy.min_bad_events and fast >= over and recent >= over
+        told = objective.pages or severity is not Severity.PAGE
+        fires = told and bad >= policy.min_bad_events and fast >= over and recent >= over
         found.append(Burn(severity, long, short, fast, recent, bad, fires))
     return tuple(found)
 

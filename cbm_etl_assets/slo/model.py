@@ -33,7 +33,10 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True)
 class Objective:
-    """`objective` and `alert` in `unit`. `good_ratio`: the share of good events promised; None = no error budget."""
+    """`objective` and `alert` in `unit`. `good_ratio`: the share of good events promised; None = no error budget.
+
+    `pages` False: a burning budget makes a ticket at most.
+    """
 
     slo: Slo
     objective: float
@@ -41,6 +44,7 @@ class Objective:
     unit: str
     good_ratio: float | None
     higher_is_better: bool = False
+    pages: bool = True
 
     def state(self, measured: float | None) -> State:
         if measured is None:

@@ -43,5 +43,6 @@ def _objectives(s: SloSettings, fresh: tuple[float, float]) -> Objectives:
         Slo.LATENCY: Objective(Slo.LATENCY, s.latency_seconds, s.latency_alert_seconds, "s", P95),
         Slo.ERROR_RATE: Objective(Slo.ERROR_RATE, s.error_rate_percent, s.error_rate_alert_percent, "%", 1 - s.error_rate_percent / 100),
         Slo.FRESHNESS: Objective(Slo.FRESHNESS, *fresh, unit="h", good_ratio=None),
-        Slo.QUALITY: Objective(Slo.QUALITY, rules, s.quality_alert_percent, "%", rules / 100, higher_is_better=True),
+        # Two rules broken by one load would page; a rule that matters at night is blocking, and told as such.
+        Slo.QUALITY: Objective(Slo.QUALITY, rules, s.quality_alert_percent, "%", rules / 100, higher_is_better=True, pages=False),
     }  # fmt: skip

@@ -198,6 +198,11 @@ def test_settings_reach_every_table_without_a_promise_of_its_own() -> None:
     assert (policy(settings).min_bad_events, policy(settings).window_seconds) == (5, 10 * DAY)
 
 
+def test_two_rules_broken_by_one_load_page_nobody() -> None:
+    checks = Events.of([T - i * HOUR for i in range(100)], [T - 60, T - 60])
+    assert [(b.key, b.severity) for b in slo_breaches(snapshot(evidence(checks=checks)))] == [("slo:burn:quality", Severity.TICKET)]
+
+
 def test_a_watched_table_tells_its_own_budget_and_an_ordinary_one_only_the_platforms() -> None:
     runs = hourly(30, [T - 60, T - 120])
     keys = [b.key for b in slo_breaches(snapshot(evidence(runs=runs), evidence(table="stock", runs=runs, own=True)))]
