@@ -101,6 +101,8 @@ def _facts(notice: Notice, table: str, look: Look) -> list[tuple[str, str]]:
     if notice.kind not in (Kind.SUMMARY, Kind.TEST):
         found.append((look.label("owner"), ", ".join(owner(o) for o in notice.facts.owners[:5]) or look.label("none")))
         found.append((look.label("since"), look.stamp(notice.since)))
+        if notice.event is Event.RECOVERED:
+            found.append((look.label("until"), look.stamp(notice.at)))
         found.append((look.label("severity"), texts.SEVERITIES[look.language][notice.severity]))
     if notice.facts.count > 1:
         found.append((look.label("times"), str(notice.facts.count)))

@@ -169,18 +169,20 @@ def drift_conditions(desk: Desk) -> list[Condition]:
 
 
 def _change(row: Row) -> str:
-    states = f"{row['BeforeText']} -> {row['AfterText']}" if row["BeforeText"] or row["AfterText"] else ""
+    states = f"{row['BeforeText']} → {row['AfterText']}" if row["BeforeText"] or row["AfterText"] else ""
     return f"{row['ColumnName']} {row['ChangeKind']} {states} ({row['Consequence']})".replace("  ", " ")
 
 
 def quarantine_conditions(desk: Desk) -> list[Condition]:
     found = []
     for row in desk.rows("watch_quarantine"):
-        table, rows = str(row["TableName"]), number(row["OpenRows"])
+        table, rows = str(row["TableName"]), number(row["RowsQuarantined"])
         spec = desk.catalog.get(table)
         if spec and rows > spec.quarantine.max_rows:
             facts = desk.facts(table, Facts(numbers={"rows": rows, "limit": spec.quarantine.max_rows}))
-            found.append(Condition(f"quarantine:{table}", Kind.QUARANTINE, Severity.WARNING, stamp(row["FirstUtc"]), table, facts=facts))
+            found.append(
+                Condition(f"quarantine:{table}", Kind.QUARANTINE, Severity.WARNING, stamp(row["FirstSeenUtc"]), table, facts=facts)
+            )
     return found
 
 

@@ -122,7 +122,7 @@ def summary(desk: Desk, holding: Sequence[Condition], day: str) -> Announcement:
     loads = desk.rows("watch_ended", since=desk.now - dt.timedelta(hours=24))
     good = [row for row in loads if row["Status"] == "success"]
     written = sum(read.number(row[column]) for row in good for column in ("RowsInserted", "RowsUpdated", "RowsDeleted"))
-    quarantined = sum(read.number(row["OpenRows"]) for row in desk.rows("watch_quarantine"))
+    quarantined = sum(read.number(row["RowsQuarantined"]) for row in desk.rows("watch_quarantine"))
     stale = sum(condition.kind is Kind.FRESHNESS for condition in holding)
     numbers: dict[str, float] = {
         "loads_good": len(good), "loads_failed": len(loads) - len(good), "tables_loaded": len({row["TableName"] for row in good}),

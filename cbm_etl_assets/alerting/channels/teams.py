@@ -18,6 +18,7 @@ GROUPS = True
 VERSION = "1.4"  # 1.5 is refused by some flows; Table needs 1.5, hence the ColumnSets
 MAX_BYTES = 18 * 1024  # not 28: Teams re-encodes and rejected 24,453 bytes as 28,897
 MAX_ROWS = 40
+FEW, LONG, SHORT = 8, 200, 60  # characters of what happened, in a group of few and of many
 _STYLES = {Severity.INFO: "accent", Severity.WARNING: "warning", Severity.ERROR: "attention", Severity.CRITICAL: "attention"}
 Card = dict[str, Any]
 
@@ -65,7 +66,8 @@ def _single(view: View, look: Look) -> Card:
 def _group(views: Sequence[View], rows: int, look: Look) -> Card:
     title = group_title(views, look)
     body = [_banner(title, _style(views[0]))]
-    body += [_row(view) for view in views[:rows]]
+    length = SHORT if rows > FEW else LONG
+    body += [_row(view, length) for view in views[:rows]]
     if len(views) > rows:
         body.append(_text(look.label("more", n=len(views) - rows), isSubtle=True))
     return _card(body, title, _open(look.label("open"), look.dagster_url))
@@ -96,9 +98,9 @@ def _fact(label: str, value: str, **style: object) -> Card:
     }  # fmt: skip
 
 
-def _row(view: View) -> Card:
+def _row(view: View, length: int) -> Card:
     colour = {"good": "Good", "warning": "Warning", "attention": "Attention", "accent": "Accent"}[_style(view)]
-    short = view.detail if len(view.detail) <= 160 else view.detail[:159] + "…"
+    short = view.detail if len(view.detail) <= length else view.detail[: length - 1] + "…"
     runs = [{"type": "TextRun", "text": view.title, "weight": "Bolder", "color": colour}]
     runs += [{"type": "TextRun", "text": f" {short}"}] if short else []
     return {"type": "RichTextBlock", "spacing": "Small", "inlines": runs}

@@ -120,7 +120,7 @@ def test_al07_three_hundred_failing_tables_are_one_short_valid_card() -> None:
     text = json.dumps(body)
     assert len(text) < 18 * 1024
     card = card_of(json.loads(text))
-    assert card["fallbackText"] == "299 alertes, 1 rétablies"
+    assert card["fallbackText"] == "299 alertes, 1 rétablie(s)"
     shown = [s for s in strings(card) if "table_à_très_long_nom" in s]
     assert 5 < len(shown) < 60
     assert any(f"et {300 - len(shown)} de plus" in s for s in strings(card)), "what is cut is counted"
@@ -207,7 +207,7 @@ def test_a_mail_has_one_subject_line_and_no_markup() -> None:
     assert "Bcc" not in mail
     assert len(mail["Subject"]) <= 180
     many = email.message(route, views(storm(300), look), look)
-    assert many["Subject"] == "[cbm-etl PROD] 299 alertes, 1 rétablies"
+    assert many["Subject"] == "[cbm-etl PROD] 299 alertes, 1 rétablie(s)"
     assert "table_à_très_long_nom_123" in many.get_content()
 
 

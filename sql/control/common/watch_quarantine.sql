@@ -1,1 +1,1 @@
-SELECT TableName, COUNT(*) AS OpenRows, MIN(FirstSeenUtc) AS FirstUtc FROM etl.Quarantine WHERE State = 'open' GROUP BY TableName;
+SELECT TableName, COUNT(*) AS RowsQuarantined, MIN(FirstSeenUtc) AS FirstSeenUtc FROM etl.Quarantine WHERE State = 'open' GROUP BY TableName;
