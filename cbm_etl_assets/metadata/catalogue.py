@@ -17,7 +17,7 @@ class SourceColumn:
     `type` is the type of ONE element; `extent` > 0 makes the column an array delivered as one text joined by ';'.
     `sql_width` is the SQL width in characters (of the whole joined text for an array), None where there is none.
     `abl_type` is the ABL word (character, integer, int64, decimal, logical, date, datetime, datetime-tz, raw,
-    recid, blob, clob) or the ODBC type name of another source.
+    recid, blob, clob) or the ODBC type name of another source. `place` is its number in the record, given once; 0 = none known.
     """
 
     name: str
@@ -31,6 +31,7 @@ class SourceColumn:
     label: str = ""
     description: str = ""
     format: str = ""
+    place: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ A change of a label, or of NOT NULL, has no effect on data and is not recorded.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cbm_etl_assets.control.port import DriftRow
 from cbm_etl_assets.errors import SourceSchemaError
@@ -17,10 +17,12 @@ from cbm_etl_assets.metadata.rules import lines_without
 from cbm_etl_assets.metadata.spec import ColumnSpec, DriftPolicy, OnMissing, TableSpec
 from cbm_etl_assets.metadata.sync import Change, ChangeClass, ChangeKind, diff
 from cbm_etl_assets.metadata.types import Kind, LogicalType
+from cbm_etl_assets.pipeline import places
 from cbm_etl_assets.pipeline.platform import Platform
 
 UNDECLARED = "undeclared"  # in the source and not in the spec since the first load: a choice of whoever wrote the spec
 MISSING = "missing"  # the whole table
+READDED = "readded"  # dropped and added again between two loads
 _SILENT = frozenset({ChangeKind.NULLABLE, ChangeKind.RELABELLED})
 _WHOLE_DIGITS = {Kind.INTEGER: 10, Kind.BIGINT: 19}
 
@@ -53,6 +55,8 @@ def follow(platform: Platform, spec: TableSpec, run_id: str, *, is_first: bool) 
     if found is None:
         return spec
     drift = _compared(platform, spec, found, is_first)
+    again = tuple(row.column for row in drift.rows if row.kind == READDED)
+    places.remember(platform.settings.home, spec.name, replace(_places(platform, spec, found), again=again))
     platform.control.record_drift(spec.name, drift.rows, run_id=run_id)
     if drift.stop:
         raise SourceSchemaError(drift.stop, remedy=drift.remedy)
@@ -68,8 +72,24 @@ def preview(platform: Platform, spec: TableSpec, *, is_first: bool) -> Drift:
 def _compared(platform: Platform, spec: TableSpec, found: SourceTable, is_first: bool) -> Drift:
     # 1 ms for 613 columns, where the whole comparison takes 50: it proposes a spec, and almost every night nothing changed.
     if _is_as_declared(spec, found):
-        return Drift(spec)
-    return judge(spec, diff(spec, found), platform.control.drift_rows(spec.name), is_first=is_first)
+        drift = Drift(spec)
+    else:
+        drift = judge(spec, diff(spec, found), platform.control.drift_rows(spec.name), is_first=is_first)
+    told = {row.column.lower() for row in drift.rows}  # OpenEdge changes a type by dropping and adding: that has a row already
+    again = [name for name in _places(platform, spec, found).again if name not in told]
+    return replace(drift, rows=(*drift.rows, *map(_readded, again))) if again else drift
+
+
+def _places(platform: Platform, spec: TableSpec, found: SourceTable) -> places.Places:
+    """Of the columns this table reads: one that is left out may come and go."""
+    now = places.compared(places.read(platform.settings.home, spec.name), found)
+    kept = {c.name.lower() for c in spec.kept_columns}
+    return replace(now, again=tuple(name for name in now.again if name in kept))
+
+
+def _readded(column: str) -> DriftRow:
+    note = "dropped and added again since the last load: the table is read in full"
+    return DriftRow(READDED, ChangeClass.SAFE.value, column, "", "", note, "loaded")
 
 
 def _is_as_declared(spec: TableSpec, found: SourceTable) -> bool:

@@ -13,7 +13,8 @@ from cbm_etl_assets.control.port import DriftRow
 from cbm_etl_assets.errors import SourceSchemaError
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.metadata.sync import ChangeClass
-from cbm_etl_assets.pipeline.drift import Drift, preview
+from cbm_etl_assets.pipeline import places
+from cbm_etl_assets.pipeline.drift import READDED, Drift, preview
 from cbm_etl_assets.pipeline.keys import key_spec
 from cbm_etl_assets.pipeline.plan import LoadPlan, plan_load
 from cbm_etl_assets.pipeline.platform import Platform
@@ -61,7 +62,8 @@ def forecast(platform: Platform, spec: TableSpec, options: LoadOptions) -> Forec
         return Forecast(spec.name, stop=error.message, fingerprint=_digest(spec.name, error.message))
     if drift.stop:
         return Forecast(spec.name, changes=drift.rows, stop=drift.stop, fingerprint=_digest(spec.name, drift.stop))
-    plan = plan_load(drift.spec, options, state, platform.source.clock())
+    again = tuple(row.column for row in drift.rows if row.kind == READDED)
+    plan = plan_load(drift.spec, places.complete(options, again), state, platform.source.clock())
     read = key_spec(drift.spec) if plan.mode is Mode.SWEEP else drift.spec
     source = platform.settings.source
     query = build_select(read, plan.range, dialect(source.dialect), zone=source.timezone)

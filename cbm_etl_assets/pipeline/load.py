@@ -20,6 +20,7 @@ from cbm_etl_assets.control.port import LogEnd, LogStart, TableLock
 from cbm_etl_assets.errors import AccountingError, CbmError, FinalError, LostLockError
 from cbm_etl_assets.metadata.manifest import Manifest
 from cbm_etl_assets.metadata.spec import TableSpec
+from cbm_etl_assets.pipeline import places
 from cbm_etl_assets.pipeline.circuits import guarded as guarded_by_circuits
 from cbm_etl_assets.pipeline.deletes import confirmed_deletions, guarded
 from cbm_etl_assets.pipeline.drift import follow
@@ -122,7 +123,8 @@ class _Load:
         state = self._written(lambda: self.platform.warehouse.acquire(self.spec.name))
         self.spec = self._retried(lambda: follow(self.platform, self.spec, self.run_id, is_first=not state.last_applied_seq))
         refuse_what_does_not_fit(self.spec, self.platform.warehouse.capabilities, self.platform.warehouse.name)
-        plan = self.plan = plan_load(self.spec, self.options, state, self._retried(self.platform.source.clock))
+        again = places.read(self.platform.settings.home, self.spec.name).again
+        plan = self.plan = plan_load(self.spec, places.complete(self.options, again), state, self._retried(self.platform.source.clock))
         validation.plan_is(plan, self.spec)
         extracted = self._retried(lambda: self._extract(plan))
         manifest = extracted.manifest
@@ -161,6 +163,7 @@ class _Load:
         """After the merge: a full load has seen every row, any other the keys it read again by name."""
         if result.mode is Mode.FULL:
             self.platform.control.quarantine_heal(self.spec.name, result.seq)
+            places.settle(self.platform.settings.home, self.spec.name)
         elif self.retried:
             self.platform.control.quarantine_heal(self.spec.name, result.seq, self.retried)
 

@@ -28,7 +28,7 @@ _FILE = (
 _FIELDS = (
     'SELECT f."_Field-Name" AS name, f."_Data-Type" AS abl, f."_Extent" AS extent, f."_Decimals" AS decimals, f."_Width" AS width, '
     'f."_Mandatory" AS mandatory, f."_Fld-case" AS case_sensitive, f."_Order" AS display_order, f."_Label" AS label, '
-    'f."_Desc" AS description, f."_Format" AS format '
+    'f."_Desc" AS description, f."_Format" AS format, f."_Field-rpos" AS place '
     'FROM PUB."_Field" f, PUB."_File" t '
     'WHERE f."_File-recid" = t.rowid AND t."_Owner" = ? AND t."_File-Name" = ? ORDER BY f."_Order"'
 )
@@ -92,6 +92,7 @@ def _column(row: dict[str, Any]) -> SourceColumn:
         label=row["label"] or "",
         description=row["description"] or "",
         format=row["format"] or "",
+        place=row["place"] or 0,
     )
 
 

@@ -8,7 +8,7 @@ by ';'. Knows nothing of the server's processes or the wire.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,10 +81,20 @@ def alter_table(conn: Connection[Any], table: SourceTable, renamed: Mapping[str,
             retype = sql.SQL("ALTER TABLE pub.{t} ALTER COLUMN {c} TYPE {k} USING {c}::{k}")
             add = sql.SQL("ALTER TABLE pub.{t} ADD COLUMN {c} {k}")
             conn.execute((retype if column.name in stored else add).format(**parts))
+        places = _places(conn, table, renamed or {})
         conn.execute("DELETE FROM cbm_twin.tables WHERE lower(name) = lower(%s)", (table.name,))
-        _describe(conn, table)
+        _describe(conn, table, places)
         # Widths may be others: the proxy looks again.
         conn.execute("INSERT INTO cbm_twin.touched VALUES (%s)", (table.name,))
+
+
+def _places(conn: Connection[Any], table: SourceTable, renamed: Mapping[str, str]) -> list[int]:
+    """Each column's number in the record: kept while it lives, a new one beyond all others for a column that comes."""
+    known = "SELECT c.name, c.position FROM cbm_twin.columns c JOIN cbm_twin.tables t ON t.id = c.table_id WHERE lower(t.name) = lower(%s)"
+    held = {renamed.get(str(name), str(name)): int(place) for name, place in conn.execute(known, (table.name,)).fetchall()}
+    highest = max(held.values(), default=0)
+    new = [c.name for c in table.columns if c.name not in held]
+    return [held[c.name] if c.name in held else highest + 1 + new.index(c.name) for c in table.columns]
 
 
 def drop_table(conn: Connection[Any], name: str) -> None:
@@ -154,7 +164,7 @@ def char_width(column: SourceColumn) -> int | None:
     return column.sql_width or column.type.width or DEFAULT_WIDTH
 
 
-def _describe(conn: Connection[Any], table: SourceTable) -> None:
+def _describe(conn: Connection[Any], table: SourceTable, places: Sequence[int] = ()) -> None:
     row = conn.execute(
         "INSERT INTO cbm_twin.tables (name, label, description, dump_name) VALUES (%s, %s, %s, %s) RETURNING id",
         (table.name, table.label, table.description, table.dump_name),
@@ -165,7 +175,7 @@ def _describe(conn: Connection[Any], table: SourceTable) -> None:
             "INSERT INTO cbm_twin.columns (table_id, position, name, abl_type, sql_type, char_width, width, scale, extent, mandatory,"
             " case_sensitive, display_order, label, description, format)"
             " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-            [(table_id, i, *_column_row(c, i)) for i, c in enumerate(table.columns, start=1)],
+            [(table_id, places[i - 1] if places else i, *_column_row(c, i)) for i, c in enumerate(table.columns, start=1)],
         )
     for index in table.indexes:
         _describe_index(conn, table_id, index)

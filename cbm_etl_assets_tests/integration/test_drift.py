@@ -13,7 +13,9 @@ from cbm_etl_assets.errors import SourceSchemaError
 from cbm_etl_assets.metadata.catalogue import SourceColumn, SourceTable
 from cbm_etl_assets.metadata.naming import sql_safe
 from cbm_etl_assets.metadata.types import LogicalType
-from cbm_etl_assets.pipeline.results import Mode
+from cbm_etl_assets.pipeline.forecast import forecast
+from cbm_etl_assets.pipeline.results import LoadOptions, Mode
+from cbm_etl_assets.warehouse.dialects.duckdb import DuckDbWarehouse
 from cbm_etl_assets_tests.line_fixture import Line, article_spec, source_table
 
 pytestmark = pytest.mark.integration
@@ -187,12 +189,29 @@ def test_a_column_that_went_and_came_back_is_read_in_full(line: Line) -> None:
     assert [row.resolved_utc is None for row in line.platform.control.drift_rows("article")] == [False]
 
 
-def test_a_column_dropped_and_added_between_two_loads_is_equal_after_a_full_load(line: Line) -> None:
+def test_a_column_dropped_and_added_between_two_loads_is_seen_by_its_place_and_read_in_full(line: Line) -> None:
     """SD02"""
     line.load()
+    assert line.load(Mode.INCREMENTAL).mode is Mode.INCREMENTAL
     table = alter(line, dropped("qte"), added(column("qte", "decimal(12,3)", "decimal")))
-    line.load(Mode.INCREMENTAL)
-    line.load(Mode.FULL)
+    assert forecast(line.platform, line.spec, LoadOptions(Mode.INCREMENTAL)).mode == "full"
+    line.load(Mode.AUTO, "2026-01-02")
+    assert line.load(Mode.INCREMENTAL).mode is Mode.FULL, "a partition was not the whole table"
+    assert_equal(line, table)
+    assert line.load(Mode.INCREMENTAL).mode is Mode.INCREMENTAL
+    [row] = line.platform.control.drift_rows("article")
+    assert (row.kind, row.column, row.consequence, row.resolved_utc is None) == ("readded", "qte", "loaded", False)
+
+
+def test_a_load_killed_before_its_full_read_does_not_forget_the_column(line: Line) -> None:
+    """SD02"""
+    from unittest.mock import patch
+
+    line.load()
+    table = alter(line, dropped("qte"), added(column("qte", "decimal(12,3)", "decimal")))
+    with patch.object(DuckDbWarehouse, "apply", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+        line.load(Mode.INCREMENTAL)
+    assert line.load(Mode.INCREMENTAL).mode is Mode.FULL
     assert_equal(line, table)
 
 
