@@ -69,7 +69,7 @@ class Keys:
 
     def run(self, sql: str, *parameters: object) -> None:
         with self.twin.pg() as conn:
-            assert conn.execute(sql, parameters).rowcount  # type: ignore[arg-type]
+            assert conn.execute(sql.encode(), parameters).rowcount
 
     def load(self, mode: Mode) -> LoadResult:
         return load_table(self.platform, self.spec, LoadOptions(mode, allow_mass_delete=True))
