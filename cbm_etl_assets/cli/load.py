@@ -168,6 +168,7 @@ def load_and_show(runtime: Runtime, specs: Sequence[TableSpec], options: LoadOpt
             output.note(f"{result.table}: quality {found.verdict}: {found.rule.name}: {found.message}")
     for result in (r for r in results if r.outcome.quarantined):
         output.note(f"{result.table}: {result.outcome.quarantined} rows were left out; why: cbm-etl quarantine list {result.table}")
+    runtime.publish(output, [r.run_id for r in results])
     runtime.tell_alerts(output)
     return code
 

@@ -7,7 +7,7 @@ is imported inside: `cbm-etl --help` has 0.4 s, and pydantic-settings alone cost
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -139,6 +139,16 @@ class Runtime:
         result = after_run(self.settings, self.catalog)
         if result is not None and result.note:
             output.note(result.note)
+
+    def publish(self, output: Output, run_ids: Iterable[str]) -> None:
+        """At the end of a run: spans and metrics, where a collector or a file is configured."""
+        wanted = self.settings.observability
+        if not (wanted.otlp_endpoint or wanted.metrics_file):
+            return
+        from cbm_etl_assets.pipeline.aftermath import publish
+
+        for said in publish(self.platform.control, self.catalog, self.settings, run_ids):
+            output.note(said)
 
     def table(self, name: str) -> TableSpec:
         return find_table(self.catalog, name)

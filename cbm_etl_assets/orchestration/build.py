@@ -12,6 +12,7 @@ from cbm_etl_assets.orchestration.drift import drift_check
 from cbm_etl_assets.orchestration.jobs import build_job, table_groups
 from cbm_etl_assets.orchestration.maintenance import maintenance_job
 from cbm_etl_assets.orchestration.marts import find_marts, mart_assets
+from cbm_etl_assets.orchestration.publish import publish_sensors
 from cbm_etl_assets.orchestration.reaper import stale_run_sensor
 from cbm_etl_assets.orchestration.resources import default_resources, duckdb_resource
 from cbm_etl_assets.orchestration.schedules import build_schedules
@@ -54,5 +55,5 @@ def build_defs(catalog: Mapping[str, TableSpec], settings: Settings, *, resource
     scheduled, schedules = build_schedules(specs, bare, settings.source.timezone)
     proving, weekly = certificate_job(certificates, settings.source.timezone)
     keeping, nightly = maintenance_job(catalog, settings)
-    sensors = [stale_run_sensor(settings), *alert_sensors(catalog, settings)]
+    sensors = [stale_run_sensor(settings), *alert_sensors(catalog, settings), *publish_sensors(catalog, settings)]
     return define(jobs=[*jobs, *scheduled, *proving, keeping], schedules=[*schedules, *weekly, nightly], sensors=sensors)
