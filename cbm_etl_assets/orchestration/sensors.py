@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import dagster as dg
-from dagster._core.definitions.freshness import FreshnessState
 
 from cbm_etl_assets.alerting.events import Announcement, Condition, Event, Facts, Kind, Severity
 from cbm_etl_assets.alerting.policy import Seen
@@ -23,7 +22,7 @@ from cbm_etl_assets.pipeline.watch import Watchman
 from cbm_etl_assets.settings import Settings
 
 INTERVAL_SECONDS = 60
-STALE = {FreshnessState.FAIL: Severity.ERROR, FreshnessState.WARN: Severity.WARNING}
+STALE = {"FAIL": Severity.ERROR, "WARN": Severity.WARNING}
 
 
 def alert_sensors(catalog: Mapping[str, TableSpec], settings: Settings) -> list[dg.SensorDefinition]:
@@ -71,8 +70,8 @@ def _freshness_sensor(catalog: Mapping[str, TableSpec], settings: Settings) -> d
         repository = context.repository_def
         keys = [key for key in repository.asset_graph.get_all_asset_keys() if not is_ours(key, catalog)] if repository else []
         records = context.instance.get_freshness_state_records(keys)
-        states = {key.to_user_string(): (record.freshness_state, record.updated_at) for key, record in records.items()}
-        cursor = json.dumps({name: f"{state.value} {at.isoformat()}" for name, (state, at) in sorted(states.items())})
+        states = {key.to_user_string(): (str(record.freshness_state.value), record.updated_at) for key, record in records.items()}
+        cursor = json.dumps({name: f"{state} {at.isoformat()}" for name, (state, at) in sorted(states.items())})
         if cursor == (context.cursor or "{}"):
             return dg.SkipReason("No state has changed.")
         with _watchman(catalog, settings) as watchman:
@@ -88,7 +87,7 @@ def is_ours(key: dg.AssetKey, catalog: Mapping[str, TableSpec]) -> bool:
     return len(key.path) == 2 and key.path[0] in LAYERS and key.path[1] in catalog
 
 
-def stale_assets(states: Mapping[str, tuple[FreshnessState, dt.datetime]]) -> Iterable[Condition]:
+def stale_assets(states: Mapping[str, tuple[str, dt.datetime]]) -> Iterable[Condition]:
     for name, (state, at) in states.items():
         if state in STALE:
             since = at.astimezone(dt.UTC).replace(tzinfo=None)
