@@ -21,7 +21,7 @@ from cbm_etl_assets.metadata.types import LogicalType
 from cbm_etl_assets.pipeline.load import load_table
 from cbm_etl_assets.pipeline.platform import Platform, open_platform
 from cbm_etl_assets.pipeline.results import LoadOptions, LoadResult, Mode
-from cbm_etl_assets.settings import LoadSettings, Settings, SourceSettings
+from cbm_etl_assets.settings import LoadSettings, Settings, SourceSettings, WarehouseSettings
 from cbm_etl_assets_tests.specs import make_spec
 
 if TYPE_CHECKING:
@@ -72,12 +72,13 @@ class Line:
     home: Path
     spec: TableSpec = field(default_factory=article_spec)
     source_options: dict[str, Any] = field(default_factory=dict)
+    warehouse: WarehouseSettings = WarehouseSettings()
 
     def settings(self) -> Settings:
         source = SourceSettings.model_validate(
             {"connection_string": self.twin.odbc, "retry_delay_seconds": 0.05, "stall_timeout_seconds": 30} | self.source_options
         )
-        return Settings(home=self.home, source=source, load=LoadSettings(table_wait_seconds=20))
+        return Settings(home=self.home, source=source, load=LoadSettings(table_wait_seconds=20), warehouse=self.warehouse)
 
     @cached_property
     def platform(self) -> Platform:

@@ -83,6 +83,16 @@ def refuse_lost_lock(request: ApplyRequest, state: TableState) -> None:
         )
 
 
+def refuse_lost_rows(spec: TableSpec, staged: int | None, left: int) -> None:
+    """`staged`: rows `load_staging` wrote, None when another process did. Unlogged staging is empty after a crash of its server,
+    and a merge of nothing would move the watermark over rows that were never loaded."""
+    if staged is not None and left != staged:
+        raise WarehouseError(
+            f"Table '{spec.name}': {staged} rows were staged and {left} are left; the server crashed in between.",
+            remedy="nothing was changed; run the load again",
+        )
+
+
 def refuse_unaccounted(spec: TableSpec, outcome: Outcome) -> None:
     if outcome.read != outcome.accounted:
         raise AccountingError(f"Table '{spec.name}': {outcome.read} rows read, {outcome.accounted} accounted for: {outcome}.")

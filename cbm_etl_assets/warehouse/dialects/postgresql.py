@@ -18,6 +18,7 @@ from cbm_etl_assets.errors import ConfigurationError, WarehouseError
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.metadata.types import Unstorable
 from cbm_etl_assets.settings import Settings
+from cbm_etl_assets.warehouse import merging
 from cbm_etl_assets.warehouse.dialects import postgresql_types as types
 from cbm_etl_assets.warehouse.dialects.postgresql_apply import PostgresApply, locked_state, state_of
 from cbm_etl_assets.warehouse.dialects.postgresql_errors import refused_query
@@ -116,6 +117,7 @@ class PostgresWarehouse(Reading):
         keys = Fragment("".join(f"o.{types.quote(name)}, " for name in spec.key_targets))
         with self._writing(spec.name) as session:
             Tables(session, spec).evolve_current()
+            merging.refuse_lost_rows(spec, self._staged.get(staging.name), session.number("ods/count", target=places["staging"]))
             live = session.number("ods/live", target=places["target"])
             found = session.table("ods/absent", {"seq": staging.seq}, keys=keys, **places)[1]
         return Absent(live=live, keys=found)

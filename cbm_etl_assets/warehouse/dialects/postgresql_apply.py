@@ -52,7 +52,7 @@ class PostgresApply:
             return done
         self.tables.evolve_current()
         read = session.number("ods/count", target=self.staging)
-        self._refuse_lost_rows(read)
+        merging.refuse_lost_rows(request.spec, self._staged, read)
         if request.seq < state.last_full_seq:
             outcome = Outcome(read=read, superseded=read)
         elif request.mode == "sweep":
@@ -72,13 +72,6 @@ class PostgresApply:
         if self.session.rows("staging/exists", {"name": self.request.staging.name})[0][0]:
             return None  # the same seq applied twice on purpose: staged anew
         return Outcome(**json.loads(last_outcome))
-
-    def _refuse_lost_rows(self, read: int) -> None:
-        if self._staged is not None and read != self._staged:
-            raise WarehouseError(
-                f"Table '{self.request.spec.name}': {self._staged} rows were staged and {read} are left; the server crashed in between.",
-                remedy="nothing was changed; run the load again",
-            )
 
     def _sweep(self, read: int) -> Outcome:
         """Keys only were read: those ODS lacks are left to the next load."""

@@ -1,0 +1,223 @@
+"""What may go wrong with a PostgreSQL warehouse: one explained message each, nothing half done, nothing left once it answers again."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from cbm_etl_assets.errors import CbmError, LostLockError, TransientWarehouseError, WarehouseError
+from cbm_etl_assets.settings import Settings, WarehouseSettings
+from cbm_etl_assets.transform.rows import RowTransform
+from cbm_etl_assets.warehouse import registry
+from cbm_etl_assets.warehouse.port import ApplyRequest, Outcome, StagingTable, TableState, Warehouse
+from cbm_etl_assets_tests.contract.test_warehouse import NOW, T0, Loader, row
+from cbm_etl_assets_tests.specs import make_spec
+from cbm_etl_assets_tests.warehouse_fixture import control_postgres, postgres_database
+
+__all__ = ["control_postgres", "postgres_database"]
+LOCK_WAIT_SECONDS = 0.3
+
+
+def opened(url: str, lock_wait_seconds: float = LOCK_WAIT_SECONDS) -> Warehouse:
+    held = WarehouseSettings(kind="postgresql", connection_string=SecretStr(url), lock_wait_seconds=lock_wait_seconds)
+    return registry.create(Settings(warehouse=held), lambda: NOW)
+
+
+@pytest.fixture
+def kit(postgres_database: str) -> Iterator[Loader]:
+    made = opened(postgres_database)
+    yield Loader(made, make_spec())
+    made.close()
+
+
+@pytest.fixture
+def server(postgres_database: str) -> Iterator[Callable[..., list[tuple[Any, ...]]]]:
+    """Statements behind the warehouse's back."""
+    with psycopg.connect(postgres_database, autocommit=True) as connection:
+
+        def run(statement: str, *values: object) -> list[tuple[Any, ...]]:
+            cursor = connection.execute(statement, values)  # type: ignore[call-overload]
+            return cursor.fetchall() if cursor.description else []
+
+        yield run
+
+
+@contextmanager
+def locked(url: str, statement: str) -> Iterator[None]:
+    with psycopg.connect(url) as other:
+        other.execute(statement)  # type: ignore[call-overload]
+        yield
+        other.rollback()
+
+
+def request_of(kit: Loader, state: TableState, staging: StagingTable) -> ApplyRequest:
+    hash_columns = RowTransform(kit.spec, case_insensitive_keys=True).hash_columns
+    return ApplyRequest(kit.spec, staging, "full", staging.seq, state.fencing_token, "r", T0, hash_columns=hash_columns)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "instead", "kind", "said"),
+    [
+        ("pw-of-a-test", "wrong", WarehouseError, "refused the login"), ("/w[0-9a-f]+$", "/nope", WarehouseError, "no database 'nope'"),
+        (r":\d+/", ":1/", TransientWarehouseError, "does not answer"),
+        ("@127.0.0.1", "@host.invalid", TransientWarehouseError, "does not answer"),
+    ],
+)  # fmt: skip
+def test_a_connection_that_fails_is_explained(postgres_database: str, pattern: str, instead: str, kind: type[CbmError], said: str) -> None:
+    with pytest.raises(kind, match=said) as caught:
+        opened(re.sub(pattern, instead, postgres_database)).prepare()
+    assert "pw-of-a-test" not in str(caught.value)
+    assert caught.value.remedy
+
+
+def test_a_login_without_rights_is_told_what_it_lacks(postgres_database: str, server: Callable[..., Any]) -> None:
+    server("CREATE ROLE poor LOGIN PASSWORD 'pw-of-a-test'")
+    try:
+        poor = opened(postgres_database.replace("//twin:", "//poor:"))
+        with pytest.raises(WarehouseError, match=r"(?s)lacks a right: permission denied for database .*grants"):
+            poor.prepare()
+        poor.close()
+    finally:
+        server("DROP ROLE poor")
+
+
+def test_rights_on_the_schemas_are_enough_once_they_are_there(kit: Loader, postgres_database: str, server: Callable[..., Any]) -> None:
+    kit.warehouse.prepare()
+    server("CREATE ROLE poor LOGIN PASSWORD 'pw-of-a-test'")
+    server("GRANT ALL ON SCHEMA stg, ods TO poor")
+    server("GRANT ALL ON stg._cbm_state TO poor")
+    try:
+        poor = Loader(opened(postgres_database.replace("//twin:", "//poor:")), make_spec(history=True))
+        assert poor.load([row(1)]) == Outcome(read=1, inserted=1)
+        poor.warehouse.close()
+    finally:
+        server("DROP OWNED BY poor")
+        server("DROP ROLE poor")
+
+
+@pytest.mark.parametrize(
+    "statement", ["LOCK TABLE ods.client IN ACCESS EXCLUSIVE MODE", "SELECT * FROM stg._cbm_state FOR UPDATE"], ids=["table", "state"]
+)
+def test_cf09_a_blocked_table_says_so_and_the_retry_succeeds(kit: Loader, postgres_database: str, statement: str) -> None:
+    kit.load([row(1)])
+    state, staging = kit.stage([row(1, "y"), row(2)])
+    with locked(postgres_database, statement), pytest.raises(TransientWarehouseError, match=r"kept it locked for 0.3 s"):
+        kit.warehouse.apply(request_of(kit, state, staging))
+    assert kit.warehouse.apply(request_of(kit, state, staging)) == Outcome(read=2, inserted=1, updated=1)
+    assert kit.warehouse.left_over() == []
+
+
+def test_a_deadlock_is_transient(postgres_database: str) -> None:
+    kit = Loader(opened(postgres_database, lock_wait_seconds=20), make_spec())
+    kit.load([row(1)])
+    state, staging = kit.stage([row(1, "y")])
+    with psycopg.connect(postgres_database) as other:
+        other.execute("SET deadlock_timeout = '60s'")  # so that ours is the one the server chooses
+        other.execute("LOCK TABLE ods.client IN ACCESS EXCLUSIVE MODE")
+        waits = threading.Thread(target=lambda: other.execute("SELECT * FROM stg._cbm_state FOR UPDATE").fetchall())
+        threading.Timer(0.1, waits.start).start()
+        with pytest.raises(TransientWarehouseError, match="40P01"):
+            kit.warehouse.apply(request_of(kit, state, staging))
+        waits.join()
+        other.rollback()
+    assert kit.warehouse.apply(request_of(kit, state, staging)) == Outcome(read=1, updated=1)
+    kit.warehouse.close()
+
+
+def test_a_connection_that_died_is_replaced_for_the_next_table(kit: Loader, server: Callable[..., Any]) -> None:
+    kit.load([row(1)])
+    server("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cbm-etl' AND datname = current_database()")
+    assert kit.load([row(1)]) == Outcome(read=1, unchanged=1)
+
+
+def test_a_link_cut_in_the_merge_is_transient_and_leaves_nothing(kit: Loader, server: Callable[..., Any], postgres_database: str) -> None:
+    kit.load([row(1)])
+    state, staging = kit.stage([row(1, "y")])
+    with locked(postgres_database, "LOCK TABLE ods.client IN ACCESS EXCLUSIVE MODE"):
+        kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cbm-etl' AND wait_event_type = 'Lock'"
+        threading.Timer(0.1, lambda: server(kill)).start()
+        with pytest.raises(TransientWarehouseError):
+            kit.warehouse.apply(request_of(kit, state, staging))
+    assert kit.stored() == [(1, "x")]
+    assert kit.warehouse.apply(request_of(kit, state, staging)) == Outcome(read=1, updated=1)
+
+
+def test_a_commit_nobody_heard_of_is_not_done_twice(kit: Loader) -> None:
+    """The link was lost while the server committed: the load tries again and is told what it did."""
+    state, staging = kit.stage([row(1), row(2)])
+    done = kit.warehouse.apply(request_of(kit, state, staging))
+    assert kit.warehouse.apply(request_of(kit, state, staging)) == done == Outcome(read=2, inserted=2)
+    with pytest.raises(LostLockError):
+        kit.warehouse.apply(dataclasses.replace(request_of(kit, state, staging), fencing_token=99))
+
+
+def test_rows_a_crashed_server_forgot_are_not_taken_for_an_empty_source(kit: Loader, server: Callable[..., Any]) -> None:
+    """Unlogged tables are empty after a crash; a merge of nothing would move the watermark over rows that were never loaded."""
+    kit.load([row(1)])
+    state, staging = kit.stage([row(1), row(2)])
+    server(f'TRUNCATE stg."{staging.name}"')
+    with pytest.raises(WarehouseError, match="2 rows were staged and 0 are left"):
+        kit.warehouse.apply(request_of(kit, state, staging))
+    with pytest.raises(WarehouseError, match="2 rows were staged and 0 are left"):
+        kit.warehouse.absent(kit.spec, staging)
+    assert kit.stored() == [(1, "x")]
+
+
+def test_a_refusal_in_the_merge_leaves_nothing_half_done(kit: Loader, server: Callable[..., Any]) -> None:
+    kit.load([row(i) for i in range(1, 50)])
+    before = kit.stored()
+    state, staging = kit.stage([row(i, "y") for i in range(1, 50)])
+    server("ALTER TABLE ods.client ADD CONSTRAINT refuses CHECK (nom <> 'y')")
+    with pytest.raises(WarehouseError, match="Table 'client': PostgreSQL 23514"):
+        kit.warehouse.apply(request_of(kit, state, staging))
+    assert kit.stored() == before
+    assert kit.warehouse.drop_staging("client") == 1
+
+
+def test_two_loads_of_one_table_take_turns_and_the_older_token_loses(postgres_database: str, kit: Loader) -> None:
+    first, staging = kit.stage([row(1, "first")])
+    other = Loader(opened(postgres_database), make_spec())
+    assert other.load([row(1, "second")]) == Outcome(read=1, inserted=1)
+    with pytest.raises(LostLockError):
+        kit.warehouse.apply(request_of(kit, first, staging))
+    assert other.stored() == [(1, "second")]
+    other.warehouse.close()
+
+
+def test_many_threads_load_many_tables(postgres_database: str) -> None:
+    warehouse = opened(postgres_database)
+
+    def load(number: int) -> Outcome:
+        loader = Loader(warehouse, make_spec(target=f"t{number}"))
+        loader.load([row(key, "a") for key in range(20)])
+        return loader.load([row(key, "b") for key in range(20)])
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(load, range(4))) == [Outcome(read=20, updated=20)] * 4
+    assert [warehouse.query(f"SELECT count(*), min(nom) FROM ods.t{n}").rows for n in range(4)] == [[(20, "b")]] * 4
+    warehouse.close()
+
+
+def test_a_database_of_others_is_no_place_for_a_demo(kit: Loader, postgres_database: str, server: Callable[..., Any]) -> None:
+    from cbm_etl_assets.cli.demo_story import empty_warehouse
+    from cbm_etl_assets.errors import ConfigurationError
+
+    settings = Settings(home=Path("unused"), warehouse=WarehouseSettings(kind="postgresql", connection_string=SecretStr(postgres_database)))
+    kit.load([row(1)])
+    with pytest.raises(ConfigurationError, match="holds schemas stg or ods already"):
+        empty_warehouse(settings)
+    server("DROP SCHEMA stg, ods, marts CASCADE")
+    empty_warehouse(settings)
+    server("CREATE TABLE ods.x (i integer)")
+    empty_warehouse(settings)
+    assert server("SELECT to_regclass('ods.x')") == [(None,)]
