@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from cbm_etl_assets.observability.context import log_fields
 from cbm_etl_assets.reliability.redact import redact
 
 ROOT = "cbm_etl_assets"
@@ -20,7 +21,8 @@ _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime
 
 
 class JsonFormatter(logging.Formatter):
-    """One record, one line: at_utc, level, logger, message, the record's `extra` fields, and the traceback when there is one."""
+    """One record, one line: at_utc, level, logger, message, run_id, table and layer of the load it belongs to, the record's
+    `extra` fields, and the traceback when there is one."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         super().__init__()
@@ -32,10 +34,15 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(), "process": record.process, "logger": record.name,
             "message": redact(record.getMessage(), self._secrets),
         }  # fmt: skip
-        entry |= {k: redact(str(v), self._secrets) for k, v in record.__dict__.items() if k not in _STANDARD}
+        entry |= log_fields()
+        entry |= {k: self._plain(v) for k, v in record.__dict__.items() if k not in _STANDARD}
         if record.exc_info:
             entry["traceback"] = redact(self.formatException(record.exc_info), self._secrets)
         return json.dumps(entry, ensure_ascii=False)
+
+    def _plain(self, value: object) -> object:
+        """Numbers stay numbers, so that a reader can add them up; everything else is redacted text."""
+        return value if isinstance(value, bool | int | float) and value == value else redact(str(value), self._secrets)
 
 
 class DailyFile(logging.Handler):

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 import dagster as dg
 
 from cbm_etl_assets.metadata.spec import TableSpec
+from cbm_etl_assets.observability.logs import configure_logging
 from cbm_etl_assets.orchestration.failures import as_failure
 from cbm_etl_assets.orchestration.options import RunOptions
 from cbm_etl_assets.pipeline import platform as wiring
@@ -19,6 +20,7 @@ STORAGE_VERSION = "v1.5.0"  # BI tools built on DuckDB 1.5 cannot open files wri
 
 def open_for_runs(settings: Settings, catalog: Mapping[str, TableSpec]) -> wiring.Platform:
     """The platform, with the specs projected into the control database once a run (5 ms when nothing changed), as the CLI does."""
+    configure_logging(settings.log_dir, settings.secrets())  # the same JSON lines as the CLI's, beside Dagster's own log
     opened = wiring.open_platform(settings, catalog)
     try:
         opened.control.upgrade()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from cbm_etl_assets.observability.context import bound, mark
 from cbm_etl_assets.observability.logs import ROOT, DailyFile, configure_logging, write_crash_report
 
 CANARY = "hunter2-canary"
@@ -57,3 +59,40 @@ def test_a_crash_report_has_the_traceback_without_the_secret(tmp_path: Path) -> 
         path = write_crash_report(tmp_path / "logs", error)
     assert "RuntimeError" in path.read_text()
     assert CANARY not in path.read_text()
+
+
+def test_a_line_says_run_table_and_layer_of_its_load(tmp_path: Path) -> None:
+    path = configure_logging(tmp_path)
+    logger = logging.getLogger(f"{ROOT}.x")
+    with bound(run_id="r1", table="client", layer="ods"):
+        logger.info("one")
+        mark(layer="raw")
+        logger.info("two", extra={"rows": 12, "ratio": 0.5, "note": f"PWD={CANARY}"})
+        with bound(table="stock"):
+            logger.info("three")
+    logger.info("four")
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(e.get("run_id"), e.get("table"), e.get("layer")) for e in lines] == [
+        ("r1", "client", "ods"), ("r1", "client", "raw"), ("r1", "stock", "raw"), (None, None, None),
+    ]  # fmt: skip
+    assert (lines[1]["rows"], lines[1]["ratio"]) == (12, 0.5)
+    assert CANARY not in path.read_text()
+
+
+def test_loads_in_threads_do_not_mix_their_fields(tmp_path: Path) -> None:
+    path = configure_logging(tmp_path)
+    ready = threading.Barrier(2)
+
+    def load(table: str) -> None:
+        with bound(table=table):
+            ready.wait()
+            logging.getLogger(f"{ROOT}.x").info(table)
+
+    threads = [threading.Thread(target=load, args=(name,)) for name in ("client", "stock")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert len(lines) == 2
+    assert all(e["message"] == e["table"] for e in lines)
