@@ -74,8 +74,8 @@ class _Judge:
             row = self._opened(condition, known)
         else:
             row = replace(
-                known, kind=condition.kind, severity=condition.severity, table_name=condition.table, seen=self.now, since=condition.since,
-                facts=condition.facts.dump(),
+                known, kind=condition.kind, severity=condition.severity, table_name=condition.table, seen=self.now,
+                since=min(known.since, condition.since), facts=condition.facts.dump(),
             )  # fmt: skip
         event = self._event(row, known)
         if event and not self._is_silenced(row.alert_key) and self._tell(row, event, condition.facts):
