@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cbm_etl_assets.control.port import Control
 
 app = typer.Typer(no_args_is_help=True, help="Circuit breakers of source and warehouse: look, reset.")
-COLUMNS = ("resource", "state", "failures", "open since (UTC)", "next probe (UTC)", "detail")
+COLUMNS = ("resource", "state", "failures", "open since (UTC)", "next probe (UTC)", "last outage (UTC)")
 
 
 def entries(control: Control) -> list[dict[str, Any]]:
@@ -37,6 +37,11 @@ def entries(control: Control) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def _last(entry: dict[str, Any]) -> str:
+    error = entry["error"]
+    return f"{error['at']:%Y-%m-%d %H:%M:%S} {error['class']}: {error['message']}" if error and error["at"] else "-"
+
+
 @app.command()
 def status(context: typer.Context, as_json: Json = False) -> None:
     """Show whether loads may ask source and warehouse.
@@ -50,7 +55,8 @@ def status(context: typer.Context, as_json: Json = False) -> None:
     control = runtime.platform.control
     control.upgrade()
     found = entries(control)
-    rows = [(e["resource"], e["state"], e["failures"], e["opened_at"] or "-", e["next_probe_at"] or "-", e["detail"]) for e in found]
+    stamps = [[f"{e[n]:%Y-%m-%d %H:%M:%S}" if e[n] else "-" for n in ("opened_at", "next_probe_at")] for e in found]
+    rows = [(e["resource"], e["state"], e["failures"], *at, _last(e)) for e, at in zip(found, stamps, strict=True)]
     output.result({"command": "breaker status", "breakers": found}, table("", COLUMNS, rows, right=("failures",)))
 
 

@@ -139,15 +139,16 @@ _PROBES: Mapping[str, Callable[[Platform], object]] = {SOURCE: lambda platform: 
 
 
 def describe(found: b.Breaker) -> str:
-    """One sentence: since when, why, what comes next."""
+    """One sentence: since when, what comes next, why."""
+    counted = f"{found.failures} outage{'s' if found.failures != 1 else ''} in a row"
     if found.state is b.BreakerState.CLOSED:
-        return f"{found.failures} outages in a row" if found.failures else "no outage counted"
+        return counted if found.failures else "no outage counted"
     if found.state is b.BreakerState.HALF_OPEN:
         then = "another process is asking it just now"
     else:
-        then = f"it is asked again from {_clock(found.next_probe_utc)}"
-    last = f"{found.failures} loads or probes in a row ended in an outage, the last at {_clock(found.failed_utc)}"
-    return f"{found.state.value} since {_clock(found.opened_utc)}: {last} ({found.error_class}: {found.error_message}); {then}"
+        then = f"asked again from {_clock(found.next_probe_utc)}"
+    last = f"the last at {_clock(found.failed_utc)}: {found.error_class}: {found.error_message.rstrip('.')}"
+    return f"{found.state.value} since {_clock(found.opened_utc)}, {then}; {counted}, {last}"
 
 
 def refusal(found: b.Breaker) -> CircuitOpenError:
