@@ -86,6 +86,21 @@ MUTATIONS = (
              "WHERE _valid_to IS NULL AND", "WHERE _valid_to IS NOT NULL AND", f"{WAREHOUSE}::test_history_tiles_time"),
     Mutation("history: a returned row opens no version", "sql/duckdb/history/versions.sql",
              "('inserted', 'updated', 'resurrected')", "('inserted', 'updated')", MODEL),
+    Mutation("hashes over a column that came in part taken for all", "cbm_etl_assets/warehouse/merging.py",
+             "for column in request.hash_columns if column not in bare", "for column in ()",
+             f"{WAREHOUSE}::test_a_column_that_came_and_went_between_full_loads_adds_no_version"),
+    Mutation("quarantine: a row found bad again is healed", "sql/control/common/quarantine_heal_all.sql",
+             "LoadSeq < :seq", "LoadSeq <= :seq", MODEL),
+    Mutation("quarantine: its keys are not read again", "cbm_etl_assets/pipeline/extract.py",
+             "    if entries:\n        keys = keys_of", "    if False:\n        keys = keys_of", MODEL),
+    Mutation("quarantine: the last good version is deleted", "cbm_etl_assets/pipeline/deletes.py",
+             "if kept is not None and len(kept):", "if kept is None:",
+             "integration/test_quarantine.py::test_the_last_good_version_stays_live_also_in_full_mode"),
+    Mutation("certificate: news of the source taken for damage", "cbm_etl_assets/pipeline/pending.py",
+             "if state.watermark is not None and cursor > state.watermark:", "if state.watermark is None:", MODEL),
+    Mutation("dates as a damaging driver gives them", "cbm_etl_assets/source/dialects.py",
+             'text_cast="CAST({column} AS VARCHAR(40))"', 'text_cast=""',
+             "unit/source/test_query.py::test_a_driver_that_damages_dates_is_given_the_servers_text"),
 )  # fmt: skip
 
 
