@@ -1,11 +1,11 @@
-"""Settings of a fresh, empty warehouse of any kind: a file, a database of its own on one PostgreSQL started once a session.
+"""Settings of a fresh, empty warehouse of any kind: a file, a database of its own on one PostgreSQL started once a session,
+the SQL Server of CBM_TEST_SQLSERVER or what stands in for it (tsql/live.py).
 
 `warehouse_of(kind, request, home)` for tests parametrised over `registry.names()`; `postgres_database` for those of PostgreSQL.
 """
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from cbm_etl_assets.settings import WarehouseSettings
 from cbm_etl_assets_tests.control_fixture import control_postgres
+from cbm_etl_assets_tests.tsql import live
 
 __all__ = ["control_postgres", "postgres_database", "warehouse_of"]
 
@@ -41,7 +42,5 @@ def warehouse_of(kind: str, request: pytest.FixtureRequest, home: Path, **fields
     if kind == "postgresql":
         text = SecretStr(request.getfixturevalue("postgres_database"))
     elif kind == "sqlserver":
-        text = SecretStr(os.environ.get("CBM_TEST_SQLSERVER", ""))
-        if not text.get_secret_value():
-            pytest.skip("CBM_TEST_SQLSERVER names no server; its statements are checked without one")
+        text = SecretStr(live.connection_string(request))
     return WarehouseSettings.model_validate({"kind": kind, "connection_string": text, "path": home / "warehouse.duckdb"} | fields)

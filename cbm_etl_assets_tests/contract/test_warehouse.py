@@ -93,7 +93,7 @@ class Loader:
         return self.apply(*self.stage(rows), mode, watermark)
 
     def stored(self, columns: str = "cod_cli, nom") -> list[Row]:
-        return self.warehouse.query(f"SELECT {columns} FROM ods.client WHERE NOT _is_deleted ORDER BY 1, 2").rows
+        return self.warehouse.query(f"SELECT {columns} FROM ods.client WHERE _deleted_at IS NULL ORDER BY 1, 2").rows
 
 
 @pytest.fixture
@@ -215,7 +215,7 @@ def test_a_retyped_column_stops_in_words(loader: Loader) -> None:
     loader.spec = make_spec(columns=[
         {"name": "cod_cli", "type": "bigint"}, {"name": "dat_mod", "type": "timestamp"}, {"name": "nom", "type": "date"},
     ])  # fmt: skip
-    with pytest.raises(WarehouseError, match=r"column 'nom' is \w+ in ODS and DATE in the spec"):
+    with pytest.raises(WarehouseError, match=r"(?i)column 'nom' is [a-z0-9()]+ in ODS and date in the spec"):
         loader.load([(1, None, None)])
     assert loader.stored() == [(1, "x")]
 
@@ -293,7 +293,7 @@ def test_rows_without_a_key_are_a_multiset(warehouse: Warehouse) -> None:
     assert load([1, 1, 2]) == Outcome(read=3, inserted=3)
     assert load([2, 1, 1]) == Outcome(read=3, unchanged=3)
     assert load([1, 2, 3]) == Outcome(read=3, inserted=1, unchanged=2, deleted=1)
-    assert warehouse.query("SELECT v FROM ods.client WHERE NOT _is_deleted ORDER BY v").rows == [(1,), (2,), (3,)]
+    assert warehouse.query("SELECT v FROM ods.client WHERE _deleted_at IS NULL ORDER BY v").rows == [(1,), (2,), (3,)]
 
 
 def test_a_deleted_row_keeps_its_values_and_comes_back(loader: Loader) -> None:

@@ -65,7 +65,7 @@ def loader(warehouse: Warehouse, folder: Path, **overrides: object) -> FileLoade
 
 
 def rows_of(warehouse: Warehouse) -> list[Row]:
-    return warehouse.query("SELECT cod_cli, nom FROM ods.client WHERE NOT _is_deleted ORDER BY cod_cli").rows
+    return warehouse.query("SELECT cod_cli, nom FROM ods.client WHERE _deleted_at IS NULL ORDER BY cod_cli").rows
 
 
 def test_rows_are_inserted_updated_and_left_alone(warehouse: Warehouse, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The child process: reads one JSON text a line, answers with what ScriptDom (TSql150, SQL Server 2019) says of it.
 
-Runs in .venv-tsql and imports nothing of the project. Answer: `errors` [[line, message]], `statements` (tables with their
-aliases, columns referred to, tables created) for the model check.
+Runs in .venv-tsql and imports nothing of the project. Answer: `errors` [[line, message]], `statements`: for `want` = names
+the tables with their aliases, columns referred to, tables created (the model check); for tree the statements nested as they stand.
 """
 
 from __future__ import annotations
@@ -140,18 +140,66 @@ def statements(node: Any) -> list[dict[str, Any]]:
     return [statement.told()]
 
 
-def answer(text: str, *, model: bool) -> dict[str, Any]:
+def text_of(node: Any, script: str) -> str:
+    # A fragment may start or end with a line break; .NET counts UTF-16 units, and our texts hold no character beyond 16 bits.
+    return script[node.StartOffset : node.StartOffset + node.FragmentLength]
+
+
+def tree(node: Any, script: str) -> list[dict[str, Any]]:
+    """Statements in order, blocks nested, for the interpreter of `engine.py`."""
+    kind = node.GetType().Name
+    if kind in ("TSqlScript", "TSqlBatch", "BeginEndBlockStatement", "StatementList"):
+        return [told for child in children(node) for told in tree(child, script)]
+    told: dict[str, Any] = {"kind": kind, "text": text_of(node, script)}
+    if kind == "TryCatchStatement":
+        told |= {"try": tree(node.TryStatements, script), "catch": tree(node.CatchStatements, script)}
+    elif kind == "IfStatement":
+        told |= {"if": text_of(node.Predicate, script), "then": tree(node.ThenStatement, script)}
+    elif kind == "ThrowStatement" and node.ErrorNumber is not None:
+        told |= {"number": int(node.ErrorNumber.Value), "message": node.Message.Value}
+    return [told | variables(kind, node, script) | definitions(kind, node, script)]
+
+
+def variables(kind: str, node: Any, script: str) -> dict[str, Any]:
+    if kind == "DeclareVariableStatement":
+        given = [(d, text_of(d.Value, script) if d.Value is not None else "NULL") for d in node.Declarations]
+        return {"declared": [[d.VariableName.Value, text_of(d.DataType, script), value] for d, value in given]}
+    if kind == "SetVariableStatement":
+        return {"assigned": [[node.Variable.Name, text_of(node.Expression, script)]]}
+    if kind != "SelectStatement" or any(e.GetType().Name != "SelectSetVariable" for e in node.QueryExpression.SelectElements):
+        return {}
+    assigned = [[e.Variable.Name, text_of(e.Expression, script)] for e in node.QueryExpression.SelectElements]
+    source = node.QueryExpression.FromClause
+    rest = script[source.StartOffset : node.StartOffset + node.FragmentLength].rstrip("; \n") if source is not None else ""
+    return {"assigned": assigned, "from": rest}
+
+
+def definitions(kind: str, node: Any, script: str) -> dict[str, Any]:
+    if kind in ("CreateTableStatement", "AlterTableAddTableElementStatement"):
+        columns = [[c.ColumnIdentifier.Value, text_of(c.DataType, script)] for c in node.Definition.ColumnDefinitions]
+        return {"table": name_of(node.SchemaObjectName), "columns": columns}
+    if kind == "AlterTableAlterColumnStatement":
+        return {"table": name_of(node.SchemaObjectName), "columns": [[node.ColumnIdentifier.Value, text_of(node.DataType, script)]]}
+    return {}
+
+
+def answer(text: str, *, want: str) -> dict[str, Any]:
     from System.IO import StringReader
 
-    tree, errors = DOM.TSql150Parser(True).Parse(StringReader(text), None)
+    parsed, errors = DOM.TSql150Parser(True).Parse(StringReader(text), None)
     found = [[error.Line, error.Message] for error in errors]
-    return {"errors": found, "statements": statements(tree) if model and not found else []}
+    told: dict[str, Any] = {"errors": found, "statements": []}
+    if not found and want == "names":
+        told["statements"] = statements(parsed)
+    elif not found and want == "tree":
+        told["statements"] = tree(parsed, text)
+    return told
 
 
 def main() -> None:
     for line in sys.stdin:
         request = json.loads(line)
-        print(json.dumps(answer(request["sql"], model=request["model"])), flush=True)
+        print(json.dumps(answer(request["sql"], want=request["want"])), flush=True)
 
 
 if __name__ == "__main__":

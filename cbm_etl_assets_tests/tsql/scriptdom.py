@@ -21,10 +21,10 @@ MISSING = "no .venv-tsql: `make test` makes it (Microsoft's T-SQL parser)"
 class ScriptDom:
     process: subprocess.Popen[str]
 
-    def ask(self, sql: str, *, model: bool = False) -> dict[str, Any]:
+    def ask(self, sql: str, want: str = "") -> dict[str, Any]:
         assert self.process.stdin
         assert self.process.stdout
-        self.process.stdin.write(json.dumps({"sql": sql, "model": model}) + "\n")
+        self.process.stdin.write(json.dumps({"sql": sql, "want": want}) + "\n")
         self.process.stdin.flush()
         answer: dict[str, Any] = json.loads(self.process.stdout.readline())
         return answer

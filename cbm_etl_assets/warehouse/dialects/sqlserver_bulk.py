@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
@@ -52,7 +52,7 @@ class Sender(Protocol):
 class BulkCopy:
     """mssql-python: a connection of its own, committed as it goes; 10 times the rows a CPU second of the other way."""
 
-    connection_string: str
+    connection_string: str = field(repr=False)
     timeout_seconds: int
 
     def __call__(self, target: Ident, names: Sequence[str], reader: pa.RecordBatchReader) -> None:
@@ -130,6 +130,15 @@ class StagingLoad:
     def run(self, batches: Iterable[pa.RecordBatch]) -> int:
         """Rows written. Raises: ConversionError naming the column, TransientWarehouseError, WarehouseError, the source's own."""
         target = self.statements.ident("stg", self.staging.name)
+        try:
+            return self._load(target, batches)
+        except TransientWarehouseError:
+            raise  # the server may not answer; the next attempt begins by dropping it
+        except Exception:
+            self._drop(target)
+            raise
+
+    def _load(self, target: Ident, batches: Iterable[pa.RecordBatch]) -> int:
         fitting = Fitting.of(self.spec)
         with self.connector.session(self.spec.name) as session:
             session.run(self.statements.render("ddl/drop_table", target=target))
@@ -145,6 +154,14 @@ class StagingLoad:
                 raise TransientWarehouseError(f"Table '{self.spec.name}': {stream.rows} rows sent, {arrived} in {self.staging.name}.")
             session.run(self.statements.render("staging/index", staging=target))
         return arrived
+
+    def _drop(self, target: Ident) -> None:
+        """What failed leaves no table behind where the server still answers; the first error is the one to tell."""
+        try:
+            with self.connector.session(self.spec.name) as session:
+                session.run(self.statements.render("ddl/drop_table", target=target))
+        except (TransientWarehouseError, WarehouseError) as error:
+            _log.warning("Staging table '%s' stays for the next sweep: %s", self.staging.name, error.message)
 
     def _definitions(self, columns: Sequence[tuple[str, str]]) -> Fragment:
         return self.statements.definitions(columns, self.spec.key_targets)

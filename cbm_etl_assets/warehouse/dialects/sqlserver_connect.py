@@ -7,6 +7,7 @@ connection: a dead one is never met again. Knows no statement of the platform.
 from __future__ import annotations
 
 import datetime as dt
+import math
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cbm_etl_assets.errors import ConfigurationError, MissingDependencyError
+from cbm_etl_assets.reliability.deadline import remaining_seconds
 from cbm_etl_assets.warehouse.dialects.sqlserver_errors import classify
 from cbm_etl_assets.warehouse.dialects.sqlserver_statements import SqlServerStatements
 
@@ -127,8 +129,9 @@ class Connector:
     @contextmanager
     def session(self, table: str = "") -> Iterator[Session]:
         """Raises: TransientWarehouseError, WarehouseError, ConfigurationError (certificate), MissingDependencyError (driver)."""
+        seconds = shortest(self.query_timeout_seconds, remaining_seconds())
         try:
-            connection = self.opener() if self.opener else _open(completed(self.connection_string), self.query_timeout_seconds)
+            connection = self.opener() if self.opener else _open(completed(self.connection_string), seconds)
         except _driver_errors() as error:
             raise classify(error, table) from None
         try:
@@ -138,6 +141,11 @@ class Connector:
             yield session
         finally:
             _close(connection)
+
+
+def shortest(setting: int, stage: float | None) -> int:
+    """Whole seconds a statement may take: the setting (0 = no limit) or what the stage has left, whichever is less."""
+    return min([seconds for seconds in (setting, 0 if stage is None else math.ceil(stage)) if seconds], default=0)
 
 
 def _open(connection_string: str, query_timeout_seconds: int) -> Connection:

@@ -22,8 +22,9 @@ from cbm_etl_assets.reliability.redact import redact
 
 # Our own, thrown by the batches in sql/sqlserver.
 NOT_LOCKED, LOST, NOT_ACCOUNTED, MOVED = 51001, 51002, 51003, 51004
-# The diagnostics of one call are joined: `[42S02] [Microsoft]...[SQL Server]Invalid object name 'x'. (208) (SQLExecDirectW); [42000] ...`
-_NATIVE = re.compile(r"\((-?\d+)\) \(SQL\w+\)")
+# pyodbc joins the diagnostics of one call; only the first names the function:
+# `[42000] [Microsoft]...[SQL Server]Could not be prepared. (8180) (SQLExecDirectW); [42S02] [Microsoft]...Invalid object name 'x'. (208)`
+_DIAGNOSTIC = re.compile(r"\[\w{5}\]\s*(.*?)\s*\((-?\d+)\)(?: \(SQL\w+\))?(?=; \[\w{5}\]|\s*$)", re.DOTALL)
 # Said beside the error that matters.
 _NOISE = frozenset({0, 3621, 8180, 5701, 5703, 3998, 266})
 _LINK_STATES = ("08S01", "08001", "08003", "08007", "HYT00", "HYT01", "40001", "40003", "HY008")
@@ -84,50 +85,51 @@ _FINAL: dict[int, _Words] = {
 }
 
 
-def native_number(text: str) -> int:
-    """The number of the diagnostic that tells most; 0 when there is none."""
-    numbers = [int(n) for n in _NATIVE.findall(text)]
-    known = (n for n in numbers if n in _TRANSIENT or n in _FINAL)
-    return next(known, next((n for n in numbers if n not in _NOISE), 0))
+def telling(text: str) -> tuple[int, str]:
+    """Number and sentence of the diagnostic that tells most; 0 and the whole text when there is none."""
+    found = [(int(number), sentence) for sentence, number in _DIAGNOSTIC.findall(text)]
+    known = (one for one in found if one[0] in _TRANSIENT or one[0] in _FINAL)
+    loud = (one for one in found if one[0] not in _NOISE)
+    return next(known, next(loud, found[0] if found else (0, text)))
 
 
-def said(text: str) -> str:
+def said(sentence: str) -> str:
     """The server's own sentence: no tags, no values out of the data, no secret."""
-    plain = re.sub(r"\[(?:\w{5}|Microsoft|ODBC Driver [^\]]*|SQL Server)\]\s*", "", text)
-    return redact(_DATA_LOSS.sub("", _NATIVE.split(plain)[0])).strip().rstrip(".") or "no message"
+    plain = re.sub(r"\[(?:\w{5}|Microsoft|unixODBC|Driver Manager|ODBC Driver [^\]]*|SQL Server)\]\s*", "", sentence)
+    return redact(_DATA_LOSS.sub("", plain)).strip().rstrip(".") or "no message"
 
 
 def classify(error: Exception, table: str = "") -> CbmError:
     """A driver's exception as one of ours; `table` is the one being worked on."""
     text = str(error.args[1]) if len(error.args) > 1 else str(error)
-    state, number = (str(error.args[0]) if error.args else ""), native_number(text)
+    state, (number, sentence) = (str(error.args[0]) if error.args else ""), telling(text)
     subject = f"Table '{table}': " if table else ""
     if number in _TRANSIENT:
-        return _transient(subject, number, text)
+        return _transient(subject, number, said(sentence))
     if words := _FINAL.get(number):
-        return words.kind(f"{subject}{words.what} (SQL Server {number}: {said(text)}).", remedy=words.remedy)
-    return _by_state(subject, state, number, text)
+        return words.kind(f"{subject}{words.what} (SQL Server {number}: {said(sentence)}).", remedy=words.remedy)
+    return _by_state(subject, state, number, said(sentence))
 
 
-def _transient(subject: str, number: int, text: str) -> CbmError:
+def _transient(subject: str, number: int, sentence: str) -> CbmError:
     remedy = "another session holds the table: sys.dm_tran_locks shows which; CBM_WAREHOUSE__LOCK_WAIT_SECONDS is how long we wait"
-    return TransientWarehouseError(f"{subject}SQL Server {number}: {said(text)}.", remedy=remedy if number in _WAITED else "")
+    return TransientWarehouseError(f"{subject}SQL Server {number}: {sentence}.", remedy=remedy if number in _WAITED else "")
 
 
-def _by_state(subject: str, state: str, number: int, text: str) -> CbmError:
-    if _NO_DRIVER.search(text):
+def _by_state(subject: str, state: str, number: int, sentence: str) -> CbmError:
+    if _NO_DRIVER.search(f"{state} {sentence}"):
         return MissingDependencyError(
-            f"The ODBC driver of SQL Server is not on this machine: {said(text)}.",
+            f"The ODBC driver of SQL Server is not on this machine: {sentence}.",
             remedy="pip install 'cbm-etl-assets[sqlserver]', or Microsoft's msodbcsql18; or name it: DRIVER={...} in the connection string",
         )
-    if state.startswith("08") and _CERTIFICATE.search(text):
+    if state.startswith("08") and _CERTIFICATE.search(sentence):
         return ConfigurationError(
-            f"The server's certificate is not accepted: {said(text)}.",
+            f"The server's certificate is not accepted: {sentence}.",
             remedy="install its authority on this machine, or renew it; TrustServerCertificate=yes is for tests only",
         )
     if state in _LINK_STATES or state.startswith("08"):
-        return TransientWarehouseError(f"{subject}SQL Server does not answer ({state}): {said(text)}.")
+        return TransientWarehouseError(f"{subject}SQL Server does not answer ({state}): {sentence}.")
     if state == "28000":
-        return WarehouseError(f"the login was refused: {said(text)}.", remedy="check UID and PWD in CBM_WAREHOUSE__CONNECTION_STRING")
+        return WarehouseError(f"the login was refused: {sentence}.", remedy="check UID and PWD in CBM_WAREHOUSE__CONNECTION_STRING")
     shown = f"SQL Server {number}" if number else f"the driver ({state})"
-    return WarehouseError(f"{subject}{shown}: {said(text)}.", remedy="check the statement and the values it converts")
+    return WarehouseError(f"{subject}{shown}: {sentence}.", remedy="check the statement and the values it converts")

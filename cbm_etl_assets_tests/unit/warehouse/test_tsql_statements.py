@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -12,20 +11,17 @@ from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.metadata.types import LogicalType
 from cbm_etl_assets.warehouse.dialects.sqlserver_statements import SqlServerStatements, differs, make_statements, same
 from cbm_etl_assets.warehouse.sql import Value, sql_root
-from cbm_etl_assets_tests.tsql import matrix, scriptdom
+from cbm_etl_assets_tests.tsql import matrix
 from cbm_etl_assets_tests.tsql.scriptdom import Model, ScriptDom
 
 FOLDER = sql_root() / "sqlserver"
 TEMPLATES = sorted(str(path.relative_to(FOLDER).with_suffix("")) for path in FOLDER.rglob("*.sql") if path.parent.name != "grants")
 SPECS = matrix.specs()
 
-pytestmark = pytest.mark.skipif(not scriptdom.PYTHON.exists(), reason=scriptdom.MISSING)
 
-
-@pytest.fixture(scope="module")
-def parser() -> Iterator[ScriptDom]:
-    with scriptdom.running() as child:
-        yield child
+@pytest.fixture
+def parser(tsql_parser: ScriptDom) -> ScriptDom:
+    return tsql_parser
 
 
 def marked(text: str) -> str:
@@ -59,7 +55,7 @@ def test_every_table_and_column_is_one_our_ddl_made(parser: ScriptDom, name: str
     """Scene by scene: the first load makes the tables, later scenes may only use what is there."""
     model, unknown = Model(), []
     for scene, text in sent(name, "plain"):
-        for statement in parser.ask(marked(text), model=True)["statements"]:
+        for statement in parser.ask(marked(text), "names")["statements"]:
             unknown += [(scene, what, text[:200]) for what in model.follow(statement)]
     assert not unknown
 
@@ -72,7 +68,7 @@ def test_the_model_check_sees_a_wrong_column(parser: ScriptDom) -> None:
         ("UPDATE o SET [a] = x.[a] FROM [ods].[t] AS o;", ["column x.a"]), ("SELECT a FROM ods.nope;", ["table ods.nope", "column a"]),
         ("WITH r AS (SELECT a FROM ods.t) DELETE FROM r WHERE nth > 1;", ["column nth"]),
     ):  # fmt: skip
-        told = parser.ask(text, model=True)["statements"]
+        told = parser.ask(text, "names")["statements"]
         assert [what for statement in told for what in model.follow(statement)] == expected
 
 
@@ -116,9 +112,9 @@ def test_any_name_is_quoted(parser: ScriptDom, name: str) -> None:
         f"SELECT 1 FROM {statements.ident('ods', name)} AS o, stg.s AS s WHERE {differs(typed)} OR {same(typed, 'o', 's')}",
     ]
     for text in texts:
-        answer = parser.ask(text, model=True)
+        answer = parser.ask(text, "names")
         assert not answer["errors"]
-    answer = parser.ask(texts[0], model=True)["statements"][0]
+    answer = parser.ask(texts[0], "names")["statements"][0]
     assert answer["altered"] == {f"ods.{name}": [name]}
 
 
