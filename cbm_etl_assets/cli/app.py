@@ -32,6 +32,7 @@ from cbm_etl_assets.cli import (
     plan,
     preflight,
     profile,
+    quality,
     quarantine,
     slo,
     sql,
@@ -41,6 +42,7 @@ from cbm_etl_assets.cli import (
     tables_write,
     twin,
     ui,
+    validate,
     verify,
     why,
 )
@@ -54,7 +56,7 @@ app = typer.Typer(
     help="Replicate a Progress OpenEdge database into a warehouse: run, watch and prove it.",
     epilog="Exit codes: 0 all good, 1 a table failed, 2 configuration or usage, 3 busy.",
 )  # fmt: skip
-for group in (dashboard, demo, health, load, maintenance, plan, preflight, profile, slo, sql, status, ui, verify, why):
+for group in (dashboard, demo, health, load, maintenance, plan, preflight, profile, slo, sql, status, ui, validate, verify, why):
     group.register(app)
 for group in (tables_write, tables_sync):
     group.register(tables.app)
@@ -63,6 +65,7 @@ app.add_typer(twin.app, name="twin")
 app.add_typer(lake.app, name="lake")
 app.add_typer(db.app, name="db")
 app.add_typer(metrics.app, name="metrics")
+app.add_typer(quality.app, name="quality")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(alert.app, name="alert")
 app.add_typer(breaker.app, name="breaker")

@@ -132,6 +132,11 @@ def _block(name: str, value: Any) -> list[str]:
     return [f"{name}: {_flow(value)}"]
 
 
+def line_to_yaml(line: Any) -> str:
+    """One item of a list, as a spec writes it: `range: {column: price, min: 0}`."""
+    return _item(line)
+
+
 def _item(value: Any) -> str:
     """A rule reads `- range: {column: price}`, a column `- {name: price, type: integer}`."""
     if isinstance(value, Mapping) and len(value) == 1:

@@ -59,10 +59,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class Relation:
-    """Rows to look at: `stg.<load>` or `ods.<table>`, of which the deleted rows do not count."""
+    """Rows to look at: `stg.<load>` or `ods.<table>`, of which the deleted rows do not count. `seq`: those that load wrote."""
 
     schema: str
     name: str
+    seq: int | None = None
 
     @property
     def ident(self) -> Ident:
@@ -70,7 +71,9 @@ class Relation:
 
     @property
     def live(self) -> Fragment:
-        return Fragment("NOT r._is_deleted" if self.schema == "ods" else "1 = 1")
+        if self.schema != "ods":
+            return Fragment("1 = 1")
+        return Fragment("NOT r._is_deleted" + (f" AND r._load_seq = {self.seq:d}" if self.seq is not None else ""))
 
 
 @dataclass(frozen=True)

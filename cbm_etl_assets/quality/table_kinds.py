@@ -7,11 +7,11 @@ parameters from the signatures.
 import datetime as dt
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from cbm_etl_assets.errors import SpecError
 from cbm_etl_assets.metadata.rulekinds import STG_ODS, ColumnName, ColumnNames, Layer, Scope, rule
-from cbm_etl_assets.metadata.spec import TableSpec, parse_duration
+from cbm_etl_assets.metadata.spec import Duration, TableSpec
 from cbm_etl_assets.quality.look import STATEMENTS, Finding, Look, ansi_quote
 from cbm_etl_assets.quality.volume import judge_volume
 from cbm_etl_assets.warehouse.sql import Fragment, Value
@@ -19,7 +19,6 @@ from cbm_etl_assets.warehouse.sql import Fragment, Value
 ODS_STG = (Layer.ODS, Layer.STG)
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEK: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-Age = Annotated[dt.timedelta, BeforeValidator(parse_duration)]
 
 
 def _equal(left: list[str], right: list[str]) -> Fragment:
@@ -109,7 +108,7 @@ def volume(
 
 @rule("freshness", scope=Scope.TABLE, layers=(Layer.ODS,))
 def freshness(
-    look: Look, column: ColumnName, max_age: Age, days: tuple[Weekday, ...] = WEEK, holidays: tuple[dt.date, ...] = ()
+    look: Look, column: ColumnName, max_age: Duration, days: tuple[Weekday, ...] = WEEK, holidays: tuple[dt.date, ...] = ()
 ) -> Finding:
     """The newest value is not older than max_age (24h, 2d); days without business do not count."""
     [newest] = look.row("newest", column=Fragment(f"r.{ansi_quote(column)}"))

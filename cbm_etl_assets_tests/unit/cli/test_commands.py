@@ -19,7 +19,7 @@ EXPECTED = {
     "tables import-df", "tables import-config", "tables schema", "twin start", "twin stop", "twin status", "twin load", "twin mutate",
     "twin fault", "twin statements", "lake list", "lake clean",
     "quarantine list", "quarantine show", "quarantine replay", "quarantine drop", "breaker status", "breaker reset",
-    "verify", "repair", "why", "asof",
+    "verify", "repair", "why", "asof", "validate", "quality suggest",
     "alert test", "alert list", "alert ack", "alert silence", "alert resend",
 }  # fmt: skip
 # These print no result: one opens a server, one gives an order.
