@@ -3,7 +3,8 @@
 What others call (alerting and slo are siblings and never import each other; the composition is in `pipeline`):
 
     pipeline.objectives.measure(control, catalog, settings, now, record=True) -> SloSnapshot
-        reads the journal (etl.ETL_Log, etl.DataQuality_Log), evaluates, writes etl.SLO_Status; about 20 ms for 7 tables
+        reads the journal (etl.ETL_Log, etl.DataQuality_Log), evaluates, writes etl.SLO_Status;
+        20 ms for 7 tables, 1 CPU-second for 100,000 loads in the 30 days (pages read etl.vw_SLO instead)
     slo.breaches.slo_breaches(snapshot: SloSnapshot) -> list[SloBreach]
         what must be told NOW, pages first; empty when all is well. A condition that no longer holds is no longer in the
         list: opening, reminding and closing is the caller's (one open/closed state a `key`).
