@@ -17,6 +17,7 @@
         │   ├── TransientControlError          control database busy or out of reach for now
         │   └── CircuitOpenError               source or warehouse failed again and again: not asked until the next probe
         └── FinalError                         will fail again until somebody acts
+            ├── StageTimeoutError              a stage took longer than its time-out: it would again
             ├── SourceError                    the source refused
             │   ├── SqlWidthError              a stored value is wider than its SQL width
             │   ├── TextTooLongError           a value is longer than the reader's declared buffer
@@ -125,6 +126,10 @@ class CircuitOpenError(TransientError):
 
 class FinalError(LoadError):
     pass
+
+
+class StageTimeoutError(FinalError):
+    """A stage of a load took longer than its time-out."""
 
 
 class ControlError(FinalError):

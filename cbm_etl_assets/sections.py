@@ -119,3 +119,27 @@ class SqlServerSettings(Section):
     )
     bulk_timeout_seconds: int = Field(default=3600, ge=0, description="one bulk copy may last that long; 0 = any time")
     query_timeout_seconds: int = Field(default=0, ge=0, description="one statement may last that long; 0 = any time")
+
+
+class StageSettings(Section):
+    retries: int | None = Field(default=None, ge=0, le=100, description="further tries after a transient error")
+    delay_seconds: float | None = Field(default=None, ge=0, description="longest first pause, doubled with every try, with jitter")
+    timeout_seconds: float | None = Field(default=None, ge=0, description="of one try; 0 = none")
+
+
+class StagesSettings(Section):
+    """What is not said here: retries of extract and load are CBM_SOURCE__RETRIES and CBM_WAREHOUSE__RETRIES, else the old
+    pipeline's figures (`pipeline.stages`)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, populate_by_name=True)
+
+    extract: StageSettings = StageSettings()
+    transform: StageSettings = StageSettings()
+    load: StageSettings = StageSettings()
+    # Under another name inside: `validate` is a method of every pydantic model.
+    validating: StageSettings = Field(default=StageSettings(), alias="validate")
+
+    def of(self, stage: str) -> StageSettings:
+        """`stage` is extract|transform|load|validate."""
+        chosen: StageSettings = getattr(self, "validating" if stage == "validate" else stage)
+        return chosen

@@ -27,7 +27,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSou
 from pydantic_settings import SettingsError as UnreadableSettingError
 
 from cbm_etl_assets.errors import SettingsError
-from cbm_etl_assets.sections import AlertSettings, DashboardSettings, SqlServerSettings
+from cbm_etl_assets.sections import AlertSettings, DashboardSettings, SqlServerSettings, StagesSettings
 
 PACKAGE_DIR = Path(__file__).parent
 PREFIX = "CBM_"
@@ -87,7 +87,7 @@ class WarehouseSettings(_Section):
     connection_string: SecretStr | None = None
     lock_wait_seconds: float = Field(default=60, ge=0, description="wait for the file while another process has it")
     retries: int = Field(default=3, ge=0)
-    retry_delay_seconds: float = Field(default=5, ge=0)
+    retry_delay_seconds: float = Field(default=45, ge=0)
     sqlserver: SqlServerSettings = SqlServerSettings()
 
 
@@ -188,6 +188,7 @@ class Settings(BaseSettings):
     control: ControlSettings = ControlSettings()
     lake: LakeSettings = LakeSettings()
     load: LoadSettings = LoadSettings()
+    stages: StagesSettings = StagesSettings()
     quality: QualitySettings = QualitySettings()
     alerts: AlertSettings = AlertSettings()
     dashboard: DashboardSettings = DashboardSettings()
@@ -260,10 +261,15 @@ def _section_of(field: FieldInfo) -> type[BaseModel] | None:
     return next((v for v in _variants(field.annotation) if isinstance(v, type) and issubclass(v, BaseModel)), None)
 
 
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """By the names people write."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
 def known_names(model: type[BaseModel] = Settings, prefix: str = PREFIX) -> tuple[str, ...]:
     """Every variable, e.g. CBM_HOME, CBM_SOURCE, CBM_SOURCE__DIALECT; a section takes a JSON text too."""
     names: list[str] = []
-    for name, field in model.model_fields.items():
+    for name, field in _fields(model).items():
         names.append(prefix + name.upper())
         if section := _section_of(field):
             names += known_names(section, f"{prefix}{name.upper()}__")
@@ -301,7 +307,7 @@ def _field(path: list[str]) -> FieldInfo | None:
     model: type[BaseModel] | None = Settings
     field: FieldInfo | None = None
     for part in path:
-        field = model.model_fields.get(part) if model else None
+        field = _fields(model).get(part) if model else None
         model = _section_of(field) if field else None
     return field
 
@@ -375,14 +381,14 @@ def _read_overlay(path: Path) -> dict[str, Any]:
 
 
 def _refuse_unknown_keys(values: Mapping[Any, Any], model: type[BaseModel], path: Path, prefix: str) -> None:
-    known = [n for n in model.model_fields if prefix or n not in ("env", "config_dir")]
+    known = [n for n in _fields(model) if prefix or n not in ("env", "config_dir")]
     for key, value in values.items():
         if key not in known:
             near = difflib.get_close_matches(str(key), known, n=1)
             hint = f"Did you mean '{prefix}{near[0]}'?" if near else f"Known: {', '.join(prefix + k for k in known)}."
             remedy = "" if prefix else "CBM_ENV and CBM_CONFIG_DIR are set in the environment"
             raise SettingsError(f"{path}: unknown setting '{prefix}{key}'. {hint}", remedy=remedy)
-        if (section := _section_of(model.model_fields[key])) and isinstance(value, Mapping):
+        if (section := _section_of(_fields(model)[key])) and isinstance(value, Mapping):
             _refuse_unknown_keys(value, section, path, f"{prefix}{key}.")
 
 

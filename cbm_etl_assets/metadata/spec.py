@@ -21,6 +21,7 @@ from cbm_etl_assets.metadata.cron import check_cron
 from cbm_etl_assets.metadata.naming import sql_safe
 from cbm_etl_assets.metadata.rules import Rule, parse_rules
 from cbm_etl_assets.metadata.specrules import breaches, known
+from cbm_etl_assets.metadata.stages import StagesSpec
 from cbm_etl_assets.metadata.types import LogicalType
 
 _DURATION = re.compile(r"^\s*(\d{1,9})\s*([dhm])\s*$")
@@ -296,6 +297,7 @@ class TableSpec(_Model):
     history: bool = Field(default=False, description="keep every version of a row in ods.<target>_history")
     deletes: DeleteSpec = DeleteSpec()
     quarantine: QuarantineSpec = QuarantineSpec()
+    stages: StagesSpec = Field(default=StagesSpec(), description="retries, delay and time-out of extract, transform, load, validate")
     drift: DriftPolicy = Field(default=DriftPolicy.EVOLVE, description="when the source's schema changes: evolve, freeze")
     duplicate_keys_max: int = Field(default=10, ge=0, description="duplicates of a key in one extraction above which the load stops")
 

@@ -16,7 +16,8 @@ from cbm_etl_assets.metadata.badrow import BadRow
 from cbm_etl_assets.metadata.spec import ColumnSpec, TableSpec
 from cbm_etl_assets.pipeline.isolate import read_around
 from cbm_etl_assets.pipeline.platform import Platform
-from cbm_etl_assets.reliability.retry import RetryPolicy, call_with_retry
+from cbm_etl_assets.pipeline.stages import Stage, retry_policy
+from cbm_etl_assets.reliability.retry import call_with_retry
 from cbm_etl_assets.source.port import ExtractRequest, ReadRange
 
 if TYPE_CHECKING:
@@ -48,8 +49,7 @@ def fresh_rows(platform: Platform, spec: TableSpec, keys: pa.Table | None = None
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f"read-{spec.name}-", dir=scratch) as folder:
         request = ExtractRequest(spec, ReadRange(), Path(folder), keys=keys)
-        source = platform.settings.source
-        policy = RetryPolicy(retries=source.retries, base_seconds=source.retry_delay_seconds)
+        policy = retry_policy(platform.settings, spec, Stage.EXTRACT)
         result = call_with_retry(lambda: read_around(platform.source, request), policy, clockwork=platform.clockwork)
         yield Fresh([Path(folder) / file.name for file in result.found.files], result.found.bad + result.unread)
 

@@ -20,6 +20,7 @@ from cbm_etl_assets.control.port import LogEnd, LogStart, TableLock
 from cbm_etl_assets.errors import AccountingError, CbmError, FinalError, LostLockError
 from cbm_etl_assets.metadata.manifest import Manifest
 from cbm_etl_assets.metadata.spec import TableSpec
+from cbm_etl_assets.observability.context import bound, mark
 from cbm_etl_assets.pipeline import places
 from cbm_etl_assets.pipeline.circuits import guarded as guarded_by_circuits
 from cbm_etl_assets.pipeline.deletes import confirmed_deletions, guarded
@@ -31,9 +32,11 @@ from cbm_etl_assets.pipeline.platform import Platform
 from cbm_etl_assets.pipeline.quarantine import key_hashes
 from cbm_etl_assets.pipeline.results import LoadEvent, LoadOptions, LoadResult, Mode, OnEvent, StageSeconds, Status
 from cbm_etl_assets.pipeline.stage import StagedRows
+from cbm_etl_assets.pipeline.stages import Stage, retry_policy, timeout_seconds
 from cbm_etl_assets.pipeline.validate import Validation
+from cbm_etl_assets.reliability.deadline import checker, time_limit
 from cbm_etl_assets.reliability.redact import redact
-from cbm_etl_assets.reliability.retry import RetryEvent, RetryPolicy, call_with_retry
+from cbm_etl_assets.reliability.retry import RetryEvent, call_with_retry
 from cbm_etl_assets.transform.names import is_rename_only
 from cbm_etl_assets.warehouse.merging import refuse_what_does_not_fit
 from cbm_etl_assets.warehouse.port import ApplyRequest, Outcome, StagingTable
@@ -50,7 +53,8 @@ def load_table(platform: Platform, spec: TableSpec, options: LoadOptions, on_eve
     run_id = options.run_id or str(uuid.uuid4())
     wait, ttl = platform.settings.load.table_wait_seconds, platform.settings.load.lock_ttl_seconds
     platform.control.upgrade()
-    with platform.control.lock(spec.name, run_id, wait_seconds=wait, ttl_seconds=ttl) as lock:
+    fields = bound(run_id=run_id, table=spec.name, layer="ods")
+    with fields, platform.control.lock(spec.name, run_id, wait_seconds=wait, ttl_seconds=ttl) as lock:
         return _Load(platform, spec, options, run_id, lock, on_event).run()
 
 
@@ -91,7 +95,8 @@ class _Load:
             with guarded_by_circuits(self.platform):
                 result = self._load()
         except BaseException as error:
-            control.end_log(log_id, self._failure(error))
+            control.end_log(log_id, end := self._failure(error))
+            _log.error("load failed: %s", end.error_message, extra={"mode": end.mode, "error_class": end.error_class})
             self._clear_staging(error)
             self.validation.finish(error)
             raise
@@ -101,6 +106,9 @@ class _Load:
         measured = {"rows_per_second": result.rows_per_second, "bytes": float(result.bytes), "purged": float(self._purge(result))}
         control.add_metrics(self.run_id, self.spec.name, measured)
         self._tell("done", result.outcome.read, result.bytes)
+        mark(layer="ods")
+        _log.info("loaded", extra={"mode": result.mode.value, "seq": result.seq, "rows": result.outcome.read, "bytes": result.bytes,
+                                   "seconds": round(result.seconds.total, 3), "attempts": result.attempts})  # fmt: skip
         return self.validation.judged(result)
 
     def _purge(self, result: LoadResult) -> int:
@@ -120,7 +128,7 @@ class _Load:
     def _load(self) -> LoadResult:
         self.platform.lake.recover(self.spec.name)  # temporary files of a killed run; acquire sweeps its staging tables
         validation = self.validation
-        state = self._written(lambda: self.platform.warehouse.acquire(self.spec.name))
+        state = self._retried(lambda: self.platform.warehouse.acquire(self.spec.name), Stage.LOAD)
         self.spec = self._retried(lambda: follow(self.platform, self.spec, self.run_id, is_first=not state.last_applied_seq))
         refuse_what_does_not_fit(self.spec, self.platform.warehouse.capabilities, self.platform.warehouse.name)
         again = places.read(self.platform.settings.home, self.spec.name).again
@@ -130,13 +138,13 @@ class _Load:
         manifest = extracted.manifest
         staging = StagingTable(self.spec.name, f"{self.spec.name}__{plan.seq}", plan.seq)
         with ExitStack() as until_merged:  # staging may be the raw files themselves
-            staged = self._written(lambda: self._stage(staging, extracted, until_merged))
+            staged = self._retried(lambda: self._stage(staging, extracted, until_merged), Stage.TRANSFORM)
             extracted = validation.without_rejected(extracted)
             self._account(extracted, staged)
-            validation.staged(staging.name, extracted.read)
+            self._retried(lambda: validation.staged(staging.name, extracted.read), Stage.VALIDATE)
             deletions = self._retried(lambda: self._deletions(staging, plan, extracted))
             self._quarantine(plan, extracted)
-            outcome = self._written(lambda: self._apply(staging, plan, manifest, deletions))
+            outcome = self._retried(lambda: self._apply(staging, plan, manifest, deletions), Stage.LOAD)
         self.outcome = replace(outcome, read=outcome.read + len(extracted.bad), quarantined=len(extracted.bad))
         return LoadResult(
             table=self.spec.name, status=Status.SUCCESS, mode=plan.mode, run_id=self.run_id, seq=plan.seq, partitions=plan.partitions,
@@ -173,19 +181,21 @@ class _Load:
         return key_spec(self.spec) if self.plan and self.plan.mode is Mode.SWEEP else self.spec
 
     def _extract(self, plan: LoadPlan) -> Extracted:
+        mark(layer="raw")
         clock = time.perf_counter()
         threading.Thread(target=_import_staging, args=(self._read_spec,), daemon=True).start()
         try:
-            return extract(self.platform, self._read_spec, plan, self.run_id, lambda rows, size: self._tell("extract", rows, size))
+            return extract(self.platform, self._read_spec, plan, self.run_id, self._counter("extract"))
         finally:
             self.seconds = replace(self.seconds, extract=self.seconds.extract + time.perf_counter() - clock)
 
     def _stage(self, staging: StagingTable, extracted: Extracted, until_merged: ExitStack) -> StagedRows:
+        mark(layer="stg")
         clock = time.perf_counter()
         transform = None if is_rename_only(self._read_spec) else self.platform.transform(self._read_spec)
         staged = StagedRows(
             self._read_spec, transform, self.platform.lake, extracted.manifest,
-            on_rows=lambda rows, size: self._tell("stage", rows, size), gate=self.validation.new_gate(),
+            on_rows=self._counter("stage"), gate=self.validation.new_gate(),
         )  # fmt: skip
         try:
             staged.stage(self.platform.warehouse, staging, has_bad=bool(extracted.bad), until_merged=until_merged)
@@ -206,6 +216,7 @@ class _Load:
         return confirmed_deletions(self.platform, self.spec, staging, extracted.read, None if approved else verb, kept)
 
     def _apply(self, staging: StagingTable, plan: LoadPlan, manifest: Manifest, deletions: pa.Table | None) -> Outcome:
+        mark(layer="ods")
         if self.lock.lost:
             raise LostLockError(f"Table '{self.spec.name}': another run took it over; nothing was written.", remedy="its result stands")
         clock = time.perf_counter()
@@ -223,23 +234,32 @@ class _Load:
 
     # -- retries, events, log rows ----------------------------------------------------------------------------------
 
-    def _retried(self, work: Callable[[], T]) -> T:
-        """What asks the source."""
-        source = self.platform.settings.source
-        policy = RetryPolicy(retries=source.retries, base_seconds=source.retry_delay_seconds)
-        return call_with_retry(work, policy, on_retry=self._count, clockwork=self.platform.clockwork)
+    def _retried(self, work: Callable[[], T], stage: Stage = Stage.EXTRACT) -> T:
+        """`work` until it succeeds, within the stage's retries; each attempt within its time-out."""
+        settings = self.platform.settings
+        seconds = timeout_seconds(settings, self.spec, stage)
 
-    def _written(self, work: Callable[[], T]) -> T:
-        """What asks the warehouse only: a deadlock or a lock time-out is over sooner than an outage of the source."""
-        warehouse = self.platform.settings.warehouse
-        policy = RetryPolicy(retries=warehouse.retries, base_seconds=warehouse.retry_delay_seconds)
-        return call_with_retry(work, policy, on_retry=self._count, clockwork=self.platform.clockwork)
+        def attempt() -> T:
+            with time_limit(stage.value, seconds):
+                return work()
+
+        return call_with_retry(attempt, retry_policy(settings, self.spec, stage), on_retry=self._count, clockwork=self.platform.clockwork)
 
     def _count(self, event: RetryEvent) -> None:
         self.attempts += 1
         said = (self.spec.name, event.attempt, event.delay_seconds, event.error.message)
         _log.warning("table %s: attempt %d failed, next in %.1f s: %s", *said)
         self._tell("retry", event.attempt, 0)
+
+    def _counter(self, stage: str) -> Callable[[int, int], None]:
+        """Every batch passes here, so it is also where a stage notices that its time is up."""
+        in_time = checker()
+
+        def count(rows: int, size: int) -> None:
+            in_time()
+            self._tell(stage, rows, size)
+
+        return count
 
     def _tell(self, stage: str, rows: int, size: int) -> None:
         if self.on_event:

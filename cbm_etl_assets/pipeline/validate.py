@@ -12,7 +12,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from cbm_etl_assets.errors import CbmError, CircuitOpenError, QualityError, SourceSchemaError, SpecError, TransientSourceError
+from cbm_etl_assets.errors import (
+    CbmError,
+    CircuitOpenError,
+    QualityError,
+    SourceSchemaError,
+    SpecError,
+    TransientError,
+    TransientSourceError,
+)
 from cbm_etl_assets.metadata.rulekinds import Layer, Scope, kinds
 from cbm_etl_assets.metadata.rules import Rule
 from cbm_etl_assets.metadata.spec import TableSpec
@@ -84,11 +92,16 @@ class Validation:
         """Raises: QualityError when a blocking rule on the load is broken; the merge must not follow."""
         if not self._is_on:
             return
-        if self.gate is not None:
-            from cbm_etl_assets.quality.report import tallied
+        judged_before = list(self.results)
+        try:
+            if self.gate is not None:
+                from cbm_etl_assets.quality.report import tallied
 
-            self.results += [tallied(self.spec, tally, Layer.STG) for tally in self.gate.rules.tallies.values()]
-        self._judge_tables(Layer.STG, "stg", staging, rows_read)
+                self.results += [tallied(self.spec, tally, Layer.STG) for tally in self.gate.rules.tallies.values()]
+            self._judge_tables(Layer.STG, "stg", staging, rows_read)
+        except TransientError:  # the next attempt judges again
+            self.results = judged_before
+            raise
         self._refuse_blocked("nothing was merged, ODS is as it was")
 
     def judged(self, result: LoadResult) -> LoadResult:

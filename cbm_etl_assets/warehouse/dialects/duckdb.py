@@ -22,6 +22,7 @@ import duckdb
 from cbm_etl_assets.errors import DamagedWarehouseError, TransientWarehouseError, WarehouseError
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.metadata.types import Kind, LogicalType
+from cbm_etl_assets.reliability.deadline import interrupted
 from cbm_etl_assets.settings import Settings
 from cbm_etl_assets.warehouse.dialects import duckdb_raw
 from cbm_etl_assets.warehouse.dialects.duckdb_apply import DuckDbApply
@@ -267,7 +268,10 @@ class DuckDbWarehouse(Reading):
             try:
                 connection.execute("SET TimeZone = 'UTC'")
                 connection.execute(_QUIET)
-                yield connection
+                with interrupted(connection.interrupt):
+                    yield connection
+            except duckdb.InterruptException:
+                raise WarehouseError("DuckDB: the statement was interrupted; nothing of it was kept.") from None
             except duckdb.TransactionException as error:
                 raise TransientWarehouseError(f"DuckDB: {error}") from None
             except duckdb.IOException as error:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from cbm_etl_assets.errors import CbmError, MissingDependencyError
+from cbm_etl_assets.reliability.deadline import remaining_seconds
 from cbm_etl_assets.warehouse.dialects.postgresql_errors import connecting, explain
 from cbm_etl_assets.warehouse.dialects.postgresql_types import plain_batch, plain_schema
 from cbm_etl_assets.warehouse.sql import Statements, Value
@@ -116,6 +117,8 @@ class Server:
         with self._connected(explained or partial(explain, table=table, waited_seconds=self._lock_wait_seconds)) as connection:
             session = Session(connection, self._statements)
             session.execute("session/begin_reading" if reading else "session/begin")
+            if (seconds := remaining_seconds()) is not None:
+                session.rows("session/time_limit", {"limit": f"{max(1, int(seconds * 1000))}ms"})
             yield session
             session.execute("session/rollback" if reading else "session/commit")
 
@@ -126,7 +129,7 @@ class Server:
         connection = self._take()
         try:
             yield connection
-        except adbc_driver_manager.Error as error:
+        except (adbc_driver_manager.Error, OSError) as error:  # pyarrow's own when a stream breaks off
             self._give_up(connection)
             raise explained(error) from None
         except BaseException:
