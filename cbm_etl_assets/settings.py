@@ -27,7 +27,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSou
 from pydantic_settings import SettingsError as UnreadableSettingError
 
 from cbm_etl_assets.errors import SettingsError
-from cbm_etl_assets.sections import AlertSettings, DashboardSettings, SqlServerSettings, StagesSettings
+from cbm_etl_assets.sections import AlertSettings, DashboardSettings, JournalSettings, SloSettings, SqlServerSettings, StagesSettings
 
 PACKAGE_DIR = Path(__file__).parent
 PREFIX = "CBM_"
@@ -120,37 +120,6 @@ class BreakerSettings(_Section):
 
     failures: int = Field(default=5, ge=0, description="loads in a row that end in an outage and open the breaker; 0 = it never opens")
     cool_down_seconds: float = Field(default=300, ge=0, description="an open breaker lets one probe through after that long")
-
-
-class SloSettings(_Section):
-    """Objectives of the platform and of every table that names none of its own (`slo:` and `freshness:` in its spec)."""
-
-    availability_percent: float = Field(default=99.9, gt=0, lt=100, description="expected load slots that are kept")
-    availability_alert_percent: float = Field(default=99.5, ge=0, lt=100, description="alert below it")
-    latency_seconds: float = Field(default=120, gt=0, description="p95 of full and incremental loads")
-    latency_alert_seconds: float = Field(default=150, gt=0, description="alert above it")
-    error_rate_percent: float = Field(default=1, gt=0, lt=100, description="failed loads of those that ended")
-    error_rate_alert_percent: float = Field(default=2, gt=0, le=100, description="alert above it")
-    freshness_hours: float = Field(default=24, gt=0, description="age of the last good load of a table whose spec says none")
-    freshness_alert_hours: float = Field(default=36, gt=0, description="stale after it: pages at once")
-    quality_percent: float = Field(default=99, gt=0, lt=100, description="evaluated rules that hold")
-    quality_alert_percent: float = Field(default=95, ge=0, lt=100, description="alert below it")
-    window_days: float = Field(default=30, gt=0, le=90, description="window of the error budgets")
-    latency_window_days: float = Field(default=7, gt=0, le=90, description="window of the percentiles")
-    min_samples: int = Field(default=20, ge=1, description="loads below which there is no percentile")
-    slot_grace_hours: float = Field(default=6, gt=0, description="a slot is kept by a load that starts within it and before the next slot")
-    page_burn: float = Field(default=6, gt=0, description="budget burn over 6 h and 1 h that pages")
-    ticket_burn: float = Field(default=1, gt=0, description="budget burn over 3 days and 6 h that makes a ticket")
-    min_bad_events: int = Field(default=2, ge=1, description="bad events in the long window below which no burn is told")
-
-
-class JournalSettings(_Section):
-    """How long what is only there to be looked at is kept. The job `maintenance` prunes every night; 0 = for ever."""
-
-    log_days: int = Field(default=1095, ge=0, description="rows of etl.ETL_Log, DataQuality_Log, Metrics and the healed of Quarantine")
-    dagster_days: int = Field(default=60, ge=0, description="Dagster's finished runs and their events; loads do not depend on them")
-    file_days: int = Field(default=90, ge=0, description="JSON log files and crash reports under CBM_HOME/logs")
-    maintenance_cron: str = Field(default="30 4 * * *", description="when the job `maintenance` runs, in the source's time zone")
 
 
 class ObservabilitySettings(_Section):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cbm_etl_assets.metadata.spec import SloSpec, TableSpec
-from cbm_etl_assets.settings import SloSettings
+from cbm_etl_assets.sections import SloSettings
 from cbm_etl_assets.slo.model import Objective, Objectives, Policy, Slo
 
 P95 = 0.95
