@@ -19,6 +19,7 @@ from cbm_etl_assets.pipeline.circuits import describe
 from cbm_etl_assets.pipeline.platform import Platform
 from cbm_etl_assets.reliability.breaker import BreakerState
 from cbm_etl_assets.source.dialects import DIALECTS, dialect, profile_of
+from cbm_etl_assets.warehouse.port import Advises
 
 GIB = 1024**3
 # A load needs room for its raw files, its staging rows and the changed rows of the merge at the same time.
@@ -155,7 +156,9 @@ def _disk(home: Path) -> Check:
 
 def _warehouse(platform: Platform) -> Check:
     platform.warehouse.prepare()
-    return Check("warehouse", CheckStatus.OK, f"{platform.warehouse.name}: open and writable")
+    detail = f"{platform.warehouse.name}: open and writable"
+    advice = platform.warehouse.advice() if isinstance(platform.warehouse, Advises) else ()
+    return Check("warehouse", CheckStatus.WARN if advice else CheckStatus.OK, detail, "; ".join(advice))
 
 
 def _control(platform: Platform) -> Check:

@@ -199,6 +199,15 @@ class Warehouse(Protocol):
 
 
 @runtime_checkable
+class Advises(Protocol):
+    """A warehouse on a server whose set-up matters."""
+
+    def advice(self) -> tuple[str, ...]:
+        """What the set-up lacks, in words, each with its remedy; the preflight warns of it."""
+        ...
+
+
+@runtime_checkable
 class Disposable(Protocol):
     """A warehouse on a server that a demo may empty."""
 

@@ -104,6 +104,9 @@ class _Cursor:
             self._roll_back()
             raise _as_driver(error) from error
 
+    def setinputsizes(self, sizes: Sequence[Any]) -> None:
+        assert all(len(size) == 3 for size in sizes)
+
     def executemany(self, sql: str, parameters: Sequence[Sequence[Any]]) -> None:
         for row in parameters:
             self.execute(sql, *row)

@@ -129,6 +129,9 @@ class _Cursor:
         self._sets = self._server.answer(sql, parameters)
         self._server.fault(sql, "after")
 
+    def setinputsizes(self, sizes: Sequence[Any]) -> None:
+        assert all(len(size) == 3 for size in sizes)
+
     def executemany(self, sql: str, parameters: Sequence[Sequence[Any]]) -> None:
         self._server.sent.append((sql, tuple(parameters)))
         self._text = sql

@@ -25,6 +25,8 @@ from cbm_etl_assets.warehouse.sql import Fragment, Value
 if TYPE_CHECKING:
     import pyarrow as pa
 
+SQL_BINARY = -2  # of ODBC's own numbering
+
 
 @dataclass(frozen=True)
 class StateRow:
@@ -171,7 +173,7 @@ class SqlServerApply:
         if request.deletions is not None and request.deletions.num_rows:
             self._session.run(statements.render("apply/gone_table"))
             rows = [(bytes(key),) for key in request.deletions.column("_key_hash").unique().to_pylist()]
-            self._session.insert(statements.render("apply/gone_insert"), rows)
+            self._session.insert(statements.render("apply/gone_insert"), rows, [(SQL_BINARY, 32, 0)])
         if request.force and self._keys and request.misfiled is not None and request.misfiled.num_rows:
             definitions = statements.definitions([(n, statements.type_name(k)) for n, k in self._keys], request.spec.key_targets)
             self._session.run(statements.render("apply/misfiled_table", definitions=definitions))
@@ -179,7 +181,8 @@ class SqlServerApply:
             places = Fragment(", ".join("?" * len(names)))
             columns = [request.misfiled.column(name).to_pylist() for name in names]
             text = statements.render("apply/misfiled_insert", columns=statements.columns(self._keys), places=places)
-            self._session.insert(text, list(zip(*columns, strict=True)))
+            for row in zip(*columns, strict=True):  # a handful, of any type: each value tells its own
+                self._session.run(text, row)
 
     # -- lists and texts ------------------------------------------------------------------------------------------
 

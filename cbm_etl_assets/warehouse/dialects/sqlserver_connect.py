@@ -38,6 +38,7 @@ class Cursor(Protocol):
 
     def execute(self, sql: str, *parameters: Any) -> Any: ...
     def executemany(self, sql: str, parameters: Sequence[Sequence[Any]]) -> Any: ...
+    def setinputsizes(self, sizes: Sequence[Any]) -> Any: ...
     def fetchall(self) -> list[Any]: ...
     def fetchmany(self, size: int) -> list[Any]: ...
     def nextset(self) -> bool | None: ...
@@ -90,13 +91,19 @@ class Session:
         rows = self.rows(sql, parameters)
         return int(rows[0][0]) if rows else 0
 
-    def insert(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Many rows through one prepared INSERT, in arrays."""
+    def insert(self, sql: str, rows: Sequence[Sequence[Any]], sizes: Sequence[tuple[int, int, int]] = ()) -> None:
+        """Many rows through one prepared INSERT, in arrays.
+
+        `sizes`: (SQL type, size, digits) a parameter. Needed for a temporary table, whose columns the driver cannot ask about: it
+        would send bytes as text, which the server refuses for binary.
+        """
         if not rows:
             return
         try:
             cursor = self.connection.cursor()
             cursor.fast_executemany = True
+            if sizes:
+                cursor.setinputsizes(list(sizes))
             cursor.executemany(sql, rows)
             while cursor.nextset():
                 continue

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -14,10 +15,11 @@ from typing import Literal
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.metadata.types import LogicalType
 from cbm_etl_assets.warehouse.dialects.sqlserver_types import literal, quote, type_name
-from cbm_etl_assets.warehouse.sql import Fragment, Ident, Statements
+from cbm_etl_assets.warehouse.sql import Fragment, Ident, Statements, Value
 
 # 40 comparisons in one pair of brackets, so that 1,000 columns nest 25 deep and not 1,000.
 _GROUP = 40
+_COMMENT = re.compile(r"^[ ]*--[^\n]*\n", re.MULTILINE)
 # Differences to the byte: `=` ignores trailing blanks in every collation, and case in most.
 BINARY = "Latin1_General_BIN2"
 
@@ -39,6 +41,10 @@ class SqlServerStatements(Statements):
     def ident(self, *parts: str) -> Ident:
         """`ident("ods", "client")`, in the schema the settings name."""
         return Ident((self.schema(parts[0]), *parts[1:]) if len(parts) > 1 else parts, self.quote)
+
+    def render(self, name: str, **values: Value | str) -> str:
+        """Without the comments: a driver looks for '?' and quotes, and not every one knows a comment when it sees one."""
+        return _COMMENT.sub("", super().render(name, **values))
 
     def number(self, value: int) -> Fragment:
         """A whole number where T-SQL takes no parameter."""

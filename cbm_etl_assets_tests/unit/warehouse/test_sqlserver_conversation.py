@@ -150,7 +150,7 @@ def test_staging_is_made_anew_streamed_in_one_go_and_counted() -> None:
     loaded, bulk = load(server, [named("b"), named("c"), named("d", 3)])
     assert (loaded, bulk.streams) == (7, [7])
     order = [text.split("\n")[0] for text, _ in server.sent if "client__7" in text]
-    assert [text.split(" ")[0] for text in order] == ["DROP", "--", "SELECT", "--"]
+    assert [text.split(" ")[0] for text in order] == ["DROP", "CREATE", "SELECT", "CREATE"]
 
 
 @pytest.mark.parametrize(("text", "becomes"), [
