@@ -14,8 +14,10 @@ import pyarrow as pa
 
 from cbm_etl_assets.errors import TooManyBadRowsError
 from cbm_etl_assets.metadata.badrow import BadRow
+from cbm_etl_assets.metadata.rulekinds import Layer
 from cbm_etl_assets.metadata.rules import Rule
 from cbm_etl_assets.metadata.spec import TableSpec
+from cbm_etl_assets.quality.report import RuleResult, tallied
 from cbm_etl_assets.quality.rows import RowRules
 from cbm_etl_assets.transform.bad_rows import RowError, bad_row
 from cbm_etl_assets.transform.names import HASHDIFF, KEY_HASH
@@ -46,10 +48,15 @@ class RowGate:
         failing = self.rules.look(frame, frame.select(self.keys))
         return not any(rule.name in failing for rule in self.rejecting)
 
+    def results(self) -> list[RuleResult]:
+        """One a rule, after the last batch."""
+        rules = self.rules
+        return [tallied(self.spec, tally, Layer.STG, rules.broken.get(name)) for name, tally in rules.tallies.items()]
+
     def passed(self, batch: pa.RecordBatch, raw: pa.RecordBatch) -> pa.RecordBatch:
         """`batch`: ODS-bound; `raw`: the same rows as the source gave them. Returns the rows that may be loaded.
 
-        Raises: TooManyBadRowsError, SpecError for a rule that cannot be evaluated.
+        Raises: TooManyBadRowsError.
         """
         frame = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch.select(list(self.reads))])))
         failing = self.rules.look(frame, frame.select(self.keys))

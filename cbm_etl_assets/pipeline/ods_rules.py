@@ -15,7 +15,7 @@ from cbm_etl_assets.errors import CbmError
 from cbm_etl_assets.metadata.rulekinds import Layer
 from cbm_etl_assets.metadata.rules import Rule
 from cbm_etl_assets.quality.look import STATEMENTS, Look, Sight
-from cbm_etl_assets.quality.report import RuleResult, broken, tallied
+from cbm_etl_assets.quality.report import RuleResult, tallied
 from cbm_etl_assets.quality.rows import RowRules
 from cbm_etl_assets.reliability.redact import redact
 
@@ -23,23 +23,20 @@ BATCH_CELLS = 2_000_000  # 16 MB of numbers a batch, as in a verification
 
 
 def scan(look: Look, rules: Sequence[Rule], modules: tuple[str, ...] = ()) -> list[RuleResult]:
-    """One pass over the table for all rules. Rules that cannot be evaluated together are tried one by one."""
-    sight = Sight(look.types, look.now, modules)
+    """One pass over the table for all rules."""
+    judge = RowRules(rules, Sight(look.types, look.now, modules))
     try:
-        return _scanned(look, rules, sight)
+        _look_at_all(look, judge)
     except CbmError as error:
-        if len(rules) > 1:
-            return [result for rule in rules for result in scan(look, [rule], modules)]
-        return [broken(rules[0], Layer.ODS, f"could not be evaluated: {redact(error.message)}")]
+        why = redact(error.message)
+        return [tallied(look.spec, tally, Layer.ODS, judge.broken.get(name, why)) for name, tally in judge.tallies.items()]
+    return [tallied(look.spec, tally, Layer.ODS, judge.broken.get(name)) for name, tally in judge.tallies.items()]
 
 
-def _scanned(look: Look, rules: Sequence[Rule], sight: Sight) -> list[RuleResult]:
-    judge = RowRules(rules, sight)
-    columns = judge.columns
-    names = list(dict.fromkeys((*columns, *look.key_names)))
+def _look_at_all(look: Look, judge: RowRules) -> None:
+    names = list(dict.fromkeys((*judge.columns, *look.key_names)))
     text = STATEMENTS.render("quality/scan", relation=look.relation.ident, live=look.relation.live, columns=STATEMENTS.names(names))
     with closing(look.warehouse.batches(text, max(1, BATCH_CELLS // len(names)))) as batches:
         for batch in batches:
             frame = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch])))
             judge.look(frame, frame.select(look.key_names))
-    return [tallied(look.spec, tally, Layer.ODS) for tally in judge.tallies.values()]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -95,9 +95,7 @@ class Validation:
         judged_before = list(self.results)
         try:
             if self.gate is not None:
-                from cbm_etl_assets.quality.report import tallied
-
-                self.results += [tallied(self.spec, tally, Layer.STG) for tally in self.gate.rules.tallies.values()]
+                self.results += self.gate.results()
             self._judge_tables(Layer.STG, "stg", staging, rows_read)
         except TransientError:  # the next attempt judges again
             self.results = judged_before
@@ -177,7 +175,9 @@ class Validation:
         rules = [rule for rule in self._of(layer) if kinds()[rule.kind].scope is Scope.TABLE]
         if rules:
             look = self._look(schema, relation, rows_read)
-            self.results += [judge(rule, look, layer) for rule in rules]
+            # Before the merge the stage is tried again; afterwards the data is in, and the rule says that it could not be judged.
+            raising = TransientError if layer is Layer.STG else ()
+            self.results += [judge(rule, look, layer, raising) for rule in rules]
 
     def _look(self, schema: str, relation: str, rows_read: int | None) -> Look:
         from cbm_etl_assets.pipeline.probes import probe
@@ -217,16 +217,18 @@ def look_at(platform: Platform, spec: TableSpec, relation: Relation, now: dt.dat
     )  # fmt: skip
 
 
-def judge(rule: Rule, look: Look, layer: Layer, clock: Callable[[], float] = time.perf_counter) -> RuleResult:
-    """One table rule. A rule that cannot be evaluated is broken, in words; it never stops the others."""
+def judge(rule: Rule, look: Look, layer: Layer, raising: type[CbmError] | tuple[()] = ()) -> RuleResult:
+    """One table rule. A rule that cannot be evaluated is broken, in words; it never stops the others. `raising` passes through."""
     from cbm_etl_assets.quality.report import broken, judged
 
-    started = clock()
+    started = time.perf_counter()
     try:
         finding = kinds()[rule.kind].function(look, **rule.parameters)
+    except raising:
+        raise
     except CbmError as error:
         return broken(rule, layer, f"could not be evaluated: {redact(error.message)}")
-    return judged(rule, layer, finding, clock() - started)
+    return judged(rule, layer, finding, time.perf_counter() - started)
 
 
 def _partition(options: LoadOptions) -> str:

@@ -98,7 +98,9 @@ def judged(rule: Rule, layer: str, finding: Finding, seconds: float) -> RuleResu
     return RuleResult(rule, layer, verdict, finding.checked, finding.failed, finding.samples, seconds, finding.message)
 
 
-def tallied(spec: TableSpec, tally: Tally, layer: str) -> RuleResult:
+def tallied(spec: TableSpec, tally: Tally, layer: str, why_broken: str | None = None) -> RuleResult:
+    if why_broken is not None:
+        return broken(tally.rule, layer, f"could not be evaluated: {why_broken}")
     rule, samples = tally.rule, tuple(key_text(spec, key) for key in tally.samples)
     said = f"{tally.failed} of {tally.checked} rows fail" + (" and went to the quarantine" if tally.failed and rule.reject else "")
     return RuleResult(rule, layer, _verdict(rule, tally.failed, tally.checked), tally.checked, tally.failed, samples, tally.seconds, said)

@@ -13,41 +13,46 @@ from dataclasses import dataclass
 import pandera.polars as pa
 import polars as pl
 from pandera.constants import CHECK_OUTPUT_KEY
-from pandera.errors import SchemaErrors
+from pandera.errors import SchemaError, SchemaErrors
 
 from cbm_etl_assets.errors import SpecError
 from cbm_etl_assets.metadata.rulekinds import kinds
 from cbm_etl_assets.metadata.rules import Rule
+from cbm_etl_assets.metadata.specrules import known
 from cbm_etl_assets.quality.look import SAMPLES, Sight
 from cbm_etl_assets.quality.tally import Tally
+from cbm_etl_assets.transform.convert import polars_type
 
 _Judge = Callable[[pa.PolarsData], pl.LazyFrame]
 
 
 @dataclass
 class RowRules:
-    """The row rules of one layer. Call `look` a batch; `tallies` are complete after the last one."""
+    """The row rules of one layer. Call `look` a batch; `tallies` are complete after the last one.
+
+    `broken`: rules that cannot be evaluated, and why. They are results in words and never stop the others.
+    """
 
     rules: Sequence[Rule]
     sight: Sight
 
     def __post_init__(self) -> None:
-        self.expressions = {rule.name: _expression(rule, self.sight) for rule in self.rules}
         self.tallies = {rule.name: Tally(rule) for rule in self.rules}
-        self.schema = _schema(self.rules, self.expressions)
+        self.broken: dict[str, str] = {}
+        self.expressions: dict[str, pl.Expr] = {}
+        empty = pl.DataFrame(schema={name: polars_type(kind) for name, kind in self.sight.types.items()})
+        for rule in self.rules:
+            try:
+                self.expressions[rule.name] = _compiled(rule, self.sight, empty)
+            except SpecError as error:
+                self.broken[rule.name] = error.message
+        self.schema = self._schema()
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns the rules read, so that a table of 600 hands over six."""
-        named = [name for expression in self.expressions.values() for name in expression.meta.root_names()]
-        unknown = sorted(set(named) - set(self.sight.types))
-        if unknown:
-            wrong = next(rule for rule in self.rules if set(unknown) & set(self.expressions[rule.name].meta.root_names()))
-            raise SpecError(
-                f"Rule '{wrong.name}' ({wrong.text}): unknown column '{unknown[0]}'. Known: {', '.join(self.sight.types)}.",
-                remedy="name columns as ODS does; cbm-etl tables show lists them",
-            )
-        return tuple(name for name in self.sight.types if name in set(named))
+        named = {name for expression in self.expressions.values() for name in expression.meta.root_names()}
+        return tuple(name for name in self.sight.types if name in named)
 
     def look(self, rows: pl.DataFrame, keys: pl.DataFrame) -> dict[str, pl.Series]:
         """Per broken rule which rows fail it. `keys`: the key's columns of the same rows."""
@@ -66,17 +71,46 @@ class RowRules:
         return failing
 
     def _failing(self, rows: pl.DataFrame) -> dict[str, pl.Series]:
-        if not rows.height:
+        if not rows.height or not self.expressions:
             return {}
         try:
             self.schema.validate(rows, lazy=True)
         except SchemaErrors as found:
-            return dict(_wrong(error, rows.height, self.expressions) for error in found.schema_errors)
+            wrong = {_rule_of(error): _wrong(error, rows.height) for error in found.schema_errors}
+            for name in [name for name, mask in wrong.items() if mask is None]:
+                self._give_up(name)
+            return {name: mask for name, mask in wrong.items() if mask is not None}
         return {}
 
+    def _give_up(self, name: str) -> None:
+        """A rule that fails on values, not on types: a cast within an expression, for instance."""
+        if name not in self.expressions:
+            raise SpecError(f"The rows do not fit the rules' columns: {name}", remedy="cbm-etl tables sync compares spec and source")
+        self.broken[name] = "it fails on a value of this batch; use TRY_CAST or a condition in the expression"
+        del self.expressions[name]
+        self.schema = self._schema()
 
-def _expression(rule: Rule, sight: Sight) -> pl.Expr:
-    good: pl.Expr = kinds()[rule.kind].function(sight, **rule.parameters)
+    def _schema(self) -> pa.DataFrameSchema:
+        return _schema([rule for rule in self.rules if rule.name in self.expressions], self.expressions)
+
+
+def _compiled(rule: Rule, sight: Sight, empty: pl.DataFrame) -> pl.Expr:
+    """The rule's expression, tried on no rows. Raises: SpecError in words for whatever is wrong with it."""
+    where = f"{rule.name} ({rule.text})"
+    try:
+        good: pl.Expr = kinds()[rule.kind].function(sight, **rule.parameters)
+        tried = empty.select(good)
+    except SpecError:
+        raise
+    except pl.exceptions.ColumnNotFoundError:
+        unknown = sorted(set(good.meta.root_names()) - set(sight.types))
+        raise SpecError(f"{where}: unknown column '{', '.join(unknown)}'.{known(list(sight.types), unknown[0])}") from None
+    except pl.exceptions.PolarsError as error:
+        raise SpecError(f"{where}: {str(error).splitlines()[0]}") from None
+    except Exception as error:  # noqa: BLE001  a custom function is foreign code: whatever it raises is that rule's result
+        raise SpecError(f"{where}: {type(error).__name__}: {error}") from None
+    if tried.height or tried.dtypes != [pl.Boolean]:
+        raise SpecError(f"{where}: gives no truth value for each row; compare columns of one row, without sums")
     return good
 
 
@@ -98,12 +132,13 @@ def _judge(good: pl.Expr) -> _Judge:
     return lambda data: data.lazyframe.select(good.alias(CHECK_OUTPUT_KEY))
 
 
-def _wrong(error: pa.errors.SchemaError, height: int, known: Mapping[str, object]) -> tuple[str, pl.Series]:
-    name = str(getattr(error.check, "name", error.check))
+def _rule_of(error: SchemaError) -> str:
+    return str(getattr(error.check, "name", error.check))
+
+
+def _wrong(error: SchemaError, height: int) -> pl.Series | None:
+    """Which rows fail; None where the check itself could not run."""
     output = getattr(error, "check_output", None)
-    if name not in known or not isinstance(output, pl.DataFrame) or output.height != height:
-        said = str(error).splitlines()[0][:200]
-        raise SpecError(
-            f"Rule '{name}' cannot be evaluated on single rows: {said}", remedy="compare columns of one row; no sums, no other tables"
-        ) from None
-    return name, ~output.get_column(CHECK_OUTPUT_KEY).fill_null(True)
+    if not isinstance(output, pl.DataFrame) or output.height != height:
+        return None
+    return ~output.get_column(CHECK_OUTPUT_KEY).fill_null(True)
