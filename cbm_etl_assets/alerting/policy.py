@@ -40,6 +40,7 @@ class Seen:
     announcements: tuple[Announcement, ...] = ()
     looked_at: frozenset[Kind] = frozenset()
     cursors: dict[str, str] = field(default_factory=dict)
+    tables: frozenset[str] | None = None  # the declared ones, where they are known: an alert of a table that left ends without a word
 
 
 def decide(board: AlertBoard, seen: Seen, policy: Policy, now: dt.datetime) -> AlertChanges:
@@ -108,7 +109,8 @@ class _Judge:
             if row.state == "open" and row.alert_key not in held and row.kind in seen.looked_at:
                 self.rows.append(replace(row, state="closed", closed=self.now, seen=self.now, acked=None, acked_by=""))
                 # Whoever was never told that it broke need not hear that it is well again.
-                if row.notified and not self._is_silenced(row.alert_key):
+                has_left = bool(row.table_name and seen.tables is not None and row.table_name not in seen.tables)
+                if row.notified and not has_left and not self._is_silenced(row.alert_key):
                     self._tell(row, Event.RECOVERED, Facts.load(row.facts))
 
     def held(self, condition: Condition) -> None:

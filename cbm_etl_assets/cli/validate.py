@@ -91,6 +91,7 @@ def validate(
     shown = _rows(reports, everything=everything)
     listing = [table("", COLUMNS, shown, right=COLUMNS[5:8])] if shown else []
     output.result(document, *listing, *lines)
+    runtime.tell_alerts(output)
     raise typer.Exit(code)
 
 

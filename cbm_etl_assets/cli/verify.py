@@ -113,6 +113,7 @@ def _show(runtime: Runtime, command: str, answers: Sequence[Verified], limit: in
     errors = [f"{a.table}: {redact(str(a.error), runtime.secrets)}" for a in answers if a.error]
     listed = [line for a in answers for line in _listing(a, limit)]
     runtime.output().result(summary, table("", COLUMNS, [_row(a) for a in answers], right=NUMBERS), *listed, *errors)
+    runtime.tell_alerts(runtime.output())
     return code
 
 

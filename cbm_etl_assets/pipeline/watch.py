@@ -61,7 +61,8 @@ class Watchman:
         board = self.control.alerts().board()
         summary = self._summary(desk, board, found)
         cursors = {"watch": desk.now.isoformat(), **({"summary": self._day(desk.now)} if summary else {})}
-        return self.tell(Seen(tuple(found), (*self._loads(desk, board), *summary), JOURNAL_KINDS, cursors))
+        tables = frozenset(self.catalog)
+        return self.tell(Seen(tuple(found), (*self._loads(desk, board), *summary), JOURNAL_KINDS, cursors, tables))
 
     def tell(self, seen: Seen) -> AlertChanges:
         """What somebody else has seen: Dagster's own judgement of an asset, a run that never reached our journal."""

@@ -81,6 +81,17 @@ def test_a_backfill_that_succeeds_heals_no_nightly_load(journal: Journal) -> Non
     assert look(journal) == [("recovered", "load:client")]
 
 
+def test_a_table_that_left_the_specs_has_not_recovered(journal: Journal) -> None:
+    journal.load("stock", "SourceError", "x")
+    look(journal)
+    left = journal.catalog.pop("stock")
+    assert look(journal) == []
+    assert journal.store.alerts().board().rows["load:stock"].state == "closed"
+    journal.catalog["stock"] = left
+    journal.forward(minutes=1)
+    assert look(journal) == [("opened", "load:stock")], "back again, and it still fails"
+
+
 def test_a_failure_between_two_looks_is_not_lost(journal: Journal) -> None:
     look(journal)
     journal.load("stock", "SourceError", "x")
@@ -129,7 +140,8 @@ def test_a_full_quarantine_is_told_until_it_heals(journal: Journal) -> None:
 def test_a_critical_rule_is_told_and_a_warning_is_not(journal: Journal) -> None:
     def rule(verdict: str, run: str, severity: str = "ERROR") -> QualityRow:
         return QualityRow(
-            run_id=run, table_name="client", seq=1, layer="stg", partition_key="", rule_name="nom not null", rule_kind="not_null", column_name="nom",
+            run_id=run, table_name="client", seq=1, layer="stg", partition_key="", rule_name="nom not null",
+            rule_kind="not_null", column_name="nom",
             rule_text="nom not null", severity=severity, blocking=True, verdict=verdict, rows_checked=10, rows_failed=4,
             percent_failed=40.0, sample_keys="[]", seconds=0.1, message="4 rows",
         )  # fmt: skip
