@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,6 +19,7 @@ from cbm_etl_assets.cli.runtime import Runtime, find_table, runtime_of
 from cbm_etl_assets.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.table import Table
 
     from cbm_etl_assets.metadata.spec import TableSpec
@@ -162,7 +164,12 @@ def load_and_show(runtime: Runtime, specs: Sequence[TableSpec], options: LoadOpt
     code = exit_code(results)
     failures = [f"{r.table}: {r.error_class or r.status.value}: {r.error_message}" for r in results if r.error_message or r.error_class]
     summary = {"command": settings.command, "ok": code == 0, "exit_code": code, "tables": [document(r) for r in results]}
-    output.result(summary, result_table(results), total_line(results, (runtime.now() - started).total_seconds()), *failures)
+    shown: list[RenderableType] = [result_table(results), total_line(results, (runtime.now() - started).total_seconds()), *failures]
+    if settings.report:
+        page = _report(runtime, results, started, settings.command)
+        summary["report"] = page and str(page)
+        shown += [f"Report: {page}"] if page else ["No report was written: CBM_HOME/reports is not writable."]
+    output.result(summary, *shown)
     for result in results:
         for found in (q for q in (result.quality.results if result.quality else ()) if q.verdict in ("WARNING", "FAILED")):
             output.note(f"{result.table}: quality {found.verdict}: {found.rule.name}: {found.message}")
@@ -173,11 +180,22 @@ def load_and_show(runtime: Runtime, specs: Sequence[TableSpec], options: LoadOpt
     return code
 
 
+def _report(runtime: Runtime, results: Sequence[LoadResult], started: dt.datetime, command: str) -> Path | None:
+    """The run's page. The data is in: a page that cannot be written is None and fails nothing."""
+    from cbm_etl_assets.pipeline.run_html import write_run
+
+    try:
+        return write_run(runtime.settings.home / "reports", results, started, runtime.now(), command)
+    except OSError:
+        return None
+
+
 @dataclass(frozen=True)
 class LoopSettings:
     command: str
     threads: int = 0
     continue_on_error: bool = True
+    report: bool = True
 
 
 # A command's options are its parameters: typer has no other way to declare them.
@@ -193,11 +211,12 @@ def run(  # noqa: PLR0913
     threads: Annotated[int, typer.Option(min=0, max=32, help="Tables loaded at once; 0 = CBM_LOAD__THREADS.")] = 0,
     allow_mass_delete: Annotated[bool, typer.Option(help="Approve deletions the guard refused.")] = False,
     skip_validation: Annotated[bool, typer.Option("--skip-validation", help="Evaluate no quality rule; the log shows it.")] = False,
+    report: Annotated[bool, typer.Option("--report/--no-report", help="Write an HTML report into CBM_HOME/reports.")] = True,
     as_json: Json = False,
 ) -> None:
     """Load tables: source -> raw Parquet -> staging -> ODS.
 
-    JSON: command, ok, exit_code, tables[table, status, mode, rows{read, inserted, ...}, seconds{...}, error, quality{verdict, not_valid}]
+    JSON: command, ok, exit_code, report, tables[table, status, mode, rows{read, ...}, seconds{...}, error, quality{verdict, not_valid}]
     """
     runtime = runtime_of(context)
     runtime.warm()
@@ -208,7 +227,7 @@ def run(  # noqa: PLR0913
     if mode is RunMode.INCREMENTAL:
         for spec in (s for s in specs if not s.cursor):
             output.note(f"{spec.name} has no cursor: an incremental reads it in full and writes what differs.")
-    settings = LoopSettings("run", threads, continue_on_error)
+    settings = LoopSettings("run", threads, continue_on_error, report)
     options = LoadOptions(mode=Mode(mode.value), allow_mass_delete=allow_mass_delete, skip_validation=skip_validation)
     raise typer.Exit(load_and_show(runtime, specs, options, settings))
 

@@ -100,11 +100,11 @@ def test_run_prints_documented_json(stage: Stage, loader: Loader) -> None:
     played = stage.play("run", "client", "--mode", "full", "--threads", "3", "--json")
     assert (played.code, played.err) == (0, "")
     document = json.loads(played.out)
-    assert set(document) == {"command", "ok", "exit_code", "tables"}
+    assert set(document) == {"command", "ok", "exit_code", "report", "tables"}
     [entry] = document["tables"]
     assert set(entry) == {
         "table", "status", "mode", "run_id", "seq", "partitions", "rows", "seconds", "rows_per_second", "bytes", "files", "attempts",
-        "t0", "high_water", "watermark", "cleaned", "error", "exit_code",
+        "t0", "high_water", "watermark", "cleaned", "error", "exit_code", "quality",
     }  # fmt: skip
     assert (entry["rows"]["read"], entry["rows"]["inserted"], entry["rows_per_second"], entry["t0"]) == (10, 7, 5.0, "2026-03-01T00:00:00")
     assert loader.asked == [(["client"], LoadOptions(mode=Mode.FULL), {"threads": 3, "continue_on_error": True})]
@@ -157,3 +157,24 @@ def test_a_backfill_of_nothing_is_2(stage: Stage, loader: Loader, arguments: tup
 
 def test_the_total_counts_tables_and_rows_on_the_clock_of_the_wall() -> None:
     assert total_line([good("a"), good("b"), bad("c")], 61.25) == "3 tables (2 success, 1 failed): 20 rows read, 14 written in 61.2 s."
+
+
+def test_a_run_leaves_a_page_unless_told_not_to(stage: Stage, loader: Loader, tmp_path: Path) -> None:
+    loader.failing["client"] = bad("client")
+    played = stage.play("run", "client")
+    [page] = (tmp_path / "reports").iterdir()
+    assert f"Report: {page}" in played.out
+    assert CANARY not in page.read_text(encoding="utf-8")
+    page.unlink()
+    assert json.loads(stage.play("run", "client", "--json").out)["report"].endswith(".html")
+    [page] = (tmp_path / "reports").iterdir()
+    page.unlink()
+    assert "Report:" not in stage.play("run", "client", "--no-report").out
+    assert list((tmp_path / "reports").iterdir()) == []
+
+
+def test_a_page_that_cannot_be_written_fails_nothing(stage: Stage, loader: Loader, tmp_path: Path) -> None:
+    (tmp_path / "reports").write_text("a file where the folder should be")
+    played = stage.play("run", "client")
+    assert played.code == 0
+    assert "No report was written" in played.out

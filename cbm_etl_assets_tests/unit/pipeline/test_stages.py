@@ -35,4 +35,4 @@ def test_one_figure_of_a_stage_leaves_the_others(monkeypatch: pytest.MonkeyPatch
 
 def test_a_spec_with_stages_can_be_read_again() -> None:
     spec = make_spec(stages={"validate": {"retries": 1}})
-    assert make_spec(**{"stages": spec.stages.model_dump()}).stages == spec.stages
+    assert make_spec(stages=spec.stages.model_dump()).stages == spec.stages
