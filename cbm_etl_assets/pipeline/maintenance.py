@@ -1,4 +1,4 @@
-"""Keeping house: old rows of the journal and old log and report files leave. Loads need none of it; Dagster's own log is `orchestration`'s."""
+"""Keeping house: old rows of the journal, old logs and reports leave. Loads need none of it; Dagster's own log is `orchestration`'s."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ from cbm_etl_assets.warehouse.port import Outcome
 
 START = dt.datetime(2026, 11, 21, 9, 0)
 GOOD = LoadResult(
-    "client", Status.SUCCESS, Mode.INCREMENTAL, "0123456789", outcome=Outcome(read=1200, inserted=10, updated=20, unchanged=1165, superseded=5),
-    seconds=StageSeconds(1.0, 0.5, 0.25, 0.25), attempts=2,
+    "client", Status.SUCCESS, Mode.INCREMENTAL, "0123456789", seconds=StageSeconds(1.0, 0.5, 0.25, 0.25), attempts=2,
+    outcome=Outcome(read=1200, inserted=10, updated=20, unchanged=1165, superseded=5),
 )  # fmt: skip
 BAD = LoadResult(
     "<b>produit", Status.FAILED, Mode.FULL, "0123456789", error_class="TransientSourceError", error_message="<script>x</script>"
