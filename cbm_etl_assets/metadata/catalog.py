@@ -14,6 +14,7 @@ from pathlib import Path
 
 from cbm_etl_assets.errors import SpecError, UnknownTableError
 from cbm_etl_assets.metadata.reserved import reserved_in
+from cbm_etl_assets.metadata.rules import reference_breaches
 from cbm_etl_assets.metadata.spec import CursorPrecision, TableSpec
 from cbm_etl_assets.metadata.specerrors import explain, validate
 from cbm_etl_assets.metadata.specrules import known
@@ -34,6 +35,7 @@ class Catalog(Mapping[str, TableSpec]):
         self._by_lower = {name.lower(): name for name in self._specs}
         self._check_dependencies()
         self._check_histories()
+        self._check_rules()
 
     def __getitem__(self, name: str) -> TableSpec:
         return self._specs[name]
@@ -118,6 +120,13 @@ class Catalog(Mapping[str, TableSpec]):
                     self._located(twin, ("target",), f"target '{twin}' is the history of table '{name}'"),
                     remedy=f"give {twin} another target, or take history off {name}",
                 )
+
+    def _check_rules(self) -> None:
+        """Quality rules that speak of other tables."""
+        by_lower = {name.lower(): spec for name, spec in self._specs.items()}
+        for name, spec in self._specs.items():
+            for place, problem in reference_breaches(spec, by_lower) if spec.quality else ():
+                raise SpecError(self._located(name, place, problem), remedy="name a table of the catalogue and columns of its ODS table")
 
     def _located(self, name: str, path: tuple[str | int, ...], problem: str) -> str:
         file = self.files.get(name)

@@ -68,6 +68,7 @@ class Kind:
     each: bool = False
     sees_masks: bool = False  # False: it judges values, which a masked column no longer has
     tolerance: str = ""  # the parameter that says how many percent must be good
+    other: tuple[str, str] | None = None  # parameters that name another table and its columns
 
     @property
     def default_layer(self) -> Layer:
@@ -77,6 +78,13 @@ class Kind:
 @dataclass(frozen=True)
 class Column:
     """Marks a parameter as a column of the table, by its source or its target name."""
+
+
+@dataclass(frozen=True)
+class OtherTable:
+    """Marks a parameter as another table of the catalogue; the parameter `columns` names columns of that one."""
+
+    columns: str = ""
 
 
 ColumnName = Annotated[str, Column(), Field(min_length=1, max_length=128)]
@@ -120,6 +128,7 @@ def _kind(name: str, function: Callable[..., Any], traits: _Traits) -> Kind:
         name=name, scope=traits.scope, layers=traits.layers, function=function, model=model, main=next(iter(fields), ""),
         summary=(inspect.getdoc(function) or "").partition("\n")[0], columns=columns, each=each, sees_masks=traits.sees_masks,
         tolerance=traits.tolerance,
+        other=next(((n, m.columns) for n in fields for m in model.model_fields[n].metadata if isinstance(m, OtherTable)), None),
     )  # fmt: skip
 
 

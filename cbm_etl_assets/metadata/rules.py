@@ -80,6 +80,36 @@ def rule_breaches(spec: TableSpec) -> Iterator[str]:
             yield f"{'.'.join(str(step) for step in ('quality', i, *breach.path))}: {breach.message}"
 
 
+def reference_breaches(spec: TableSpec, catalog: Mapping[str, TableSpec]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Rules that name a table or columns the catalogue does not have: (path, problem). `catalog`: specs by lower-case name."""
+    for i, line in enumerate(spec.quality):
+        name, value = _split(line)
+        kind = kinds()[name]
+        if kind.other is None:
+            continue
+        given, (table, columns) = _given(kind, value), kind.other
+        other = catalog.get(str(given[table]).lower())
+        if other is None:
+            yield (
+                ("quality", i, name, table),
+                f"unknown table '{given[table]}'.{known([s.name for s in catalog.values()], str(given[table]))}",
+            )
+            continue
+        theirs, mine = [str(c) for c in given.get(columns) or other.key_targets], _listed(given[kind.columns[0]])
+        names = [target for target, _ in other.target_columns]
+        if unknown := [c for c in theirs if c not in names]:
+            yield ("quality", i, name, columns), f"'{other.name}' has no column '{unknown[0]}' in ODS.{known(names, unknown[0])}"
+        elif len(theirs) != len(mine):
+            yield (
+                ("quality", i, name),
+                f"{len(mine)} columns here and {len(theirs)} of '{other.name}' ({', '.join(theirs) or 'it has no key'})",
+            )
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
 def lines_without(spec: TableSpec, gone: Collection[str]) -> list[Line]:
     """The `quality:` lines that can still be judged when these source columns are no longer there."""
     lowered = {t.lower() for name in gone for t in (name, *spec.column(name).target_names)}

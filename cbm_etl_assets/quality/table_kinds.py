@@ -10,13 +10,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from cbm_etl_assets.errors import SpecError
-from cbm_etl_assets.metadata.rulekinds import STG_ODS, ColumnName, ColumnNames, Layer, Scope, rule
+from cbm_etl_assets.metadata.rulekinds import STG_ODS, ColumnName, ColumnNames, Layer, OtherTable, Scope, rule
 from cbm_etl_assets.metadata.spec import Duration, TableSpec
 from cbm_etl_assets.quality.look import STATEMENTS, Finding, Look, ansi_quote
 from cbm_etl_assets.quality.volume import judge_volume
 from cbm_etl_assets.warehouse.sql import Fragment, Value
 
 ODS_STG = (Layer.ODS, Layer.STG)
+Other = Annotated[str, OtherTable(columns="to"), Field(min_length=1, max_length=128)]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEK: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -56,7 +57,7 @@ def duplicate_keys(look: Look) -> Finding:
 
 
 @rule("foreign_key", scope=Scope.TABLE, layers=STG_ODS)
-def foreign_key(look: Look, columns: ColumnNames, table: str, to: tuple[str, ...] = ()) -> Finding:
+def foreign_key(look: Look, columns: ColumnNames, table: Other, to: tuple[str, ...] = ()) -> Finding:
     """Every value is a key of another table of the warehouse (to: its columns, default its key); NULL passes."""
     other = _other(look, table)
     theirs = to or other.key_targets
