@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -61,10 +62,12 @@ def web_server(settings: Settings, host: str, port: int, dagster_url: str = "") 
 
 
 def serve_beside(settings: Settings, host: str, port: int, dagster_url: str) -> Callable[[], None]:
-    """Serve from a thread of this process. Returns what ends it."""
+    """Serve from a thread of this process, answering when this returns. Returns what ends it."""
     server = web_server(settings, host, port, dagster_url)
     thread = threading.Thread(target=server.run, name="dashboards", daemon=True)
     thread.start()
+    while thread.is_alive() and not server.started:
+        time.sleep(0.02)
 
     def end() -> None:
         server.should_exit = True
