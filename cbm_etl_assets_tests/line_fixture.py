@@ -122,7 +122,7 @@ class Line:
 
     def ods_rows(self) -> list[tuple[Any, ...]]:
         listed = ", ".join(f'"{c}"' for c in ODS_COLUMNS)
-        return sorted(self.platform.warehouse.query(f"SELECT {listed} FROM ods.article WHERE NOT _is_deleted").rows, key=repr)
+        return sorted(self.platform.warehouse.query(f"SELECT {listed} FROM ods.article WHERE _deleted_at IS NULL").rows, key=repr)
 
     def assert_equal(self) -> None:
         assert self.ods_rows() == self.source_rows()

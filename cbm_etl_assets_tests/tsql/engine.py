@@ -275,6 +275,8 @@ class _Cursor:
         if "FROM sys.tables" in sql:
             names_of = sorted(name.split(".", 1)[1] for name in defined if name.startswith(f"{parameters[0]}."))
             return [("name", "VARCHAR")], [(name,) for name in names_of if not name.startswith("_cbm")]
+        if "FROM sys.databases" in sql:
+            return [(f"c{i}", "VARCHAR") for i in range(5)], [(False, 150, "Latin1_General_CI_AS", "15.0.2000.5", 1)]
         if "FROM sys.extended_properties" in sql:
             return [("column_name", "VARCHAR"), ("d", "VARCHAR")], [
                 (c, text) for (table, c), text in self._engine.described.items() if table == parameters[1]

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cbm_etl_assets.errors import MissingDependencyError, TransientWarehouseError, WarehouseError
 from cbm_etl_assets.metadata.spec import TableSpec
+from cbm_etl_assets.reliability.deadline import remaining_seconds
 from cbm_etl_assets.reliability.redact import redact
-from cbm_etl_assets.warehouse.dialects.sqlserver_connect import LOGIN_SECONDS, Connector, Session, pairs
+from cbm_etl_assets.warehouse.dialects.sqlserver_connect import LOGIN_SECONDS, Connector, Session, pairs, shortest
 from cbm_etl_assets.warehouse.dialects.sqlserver_fit import Fitting, TooWide
 from cbm_etl_assets.warehouse.dialects.sqlserver_statements import SqlServerStatements
 from cbm_etl_assets.warehouse.port import StagingTable
@@ -57,12 +58,12 @@ class BulkCopy:
 
     def __call__(self, target: Ident, names: Sequence[str], reader: pa.RecordBatchReader) -> None:
         connection = import_module(PACKAGE).connect(bulk_connection_string(self.connection_string), timeout=LOGIN_SECONDS)
+        seconds = shortest(self.timeout_seconds, remaining_seconds())
         try:
             # Unquoted: the names of staging tables are letters, digits and '_'; mapping is by ordinal unless names are given.
             connection.cursor().bulkcopy_arrow(
-                ".".join(target.parts), reader, timeout=self.timeout_seconds, column_mappings=list(names), table_lock=True,
-                keep_nulls=True,
-            )  # fmt: skip
+                ".".join(target.parts), reader, timeout=seconds, column_mappings=list(names), table_lock=True, keep_nulls=True
+            )
         finally:
             connection.close()
 
