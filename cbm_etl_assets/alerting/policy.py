@@ -116,7 +116,7 @@ class _Judge:
     def held(self, condition: Condition) -> None:
         """It broke and healed between two looks: one message says both."""
         known = self.board.rows.get(condition.key)
-        if known and (known.state == "open" or known.episode == condition.episode):
+        if known and _is_told(known, condition):
             return
         if any(row.alert_key == condition.key for row in self.rows) or not self._is_news(condition):
             return
@@ -159,6 +159,13 @@ class _Judge:
 
     def _is_silenced(self, key: str) -> bool:
         return any(fnmatchcase(key, silence.pattern) for silence in self.board.silences if silence.until > self.now)
+
+
+def _is_told(known: AlertRow, condition: Condition) -> bool:
+    """What had healed before the alert was closed is what was closed, however little of the streak is still looked at."""
+    if known.state == "open" or known.closed is None or known.episode == condition.episode:
+        return True
+    return condition.ended is not None and known.closed >= condition.ended
 
 
 def quiet_until(policy: Policy, severity: Severity, now: dt.datetime) -> dt.datetime:

@@ -20,6 +20,7 @@ from cbm_etl_assets.reliability.redact import redact
 from cbm_etl_assets.settings import Settings
 
 Row = Mapping[str, object]
+DAY = dt.timedelta(hours=24)
 HORIZON = dt.timedelta(days=90)  # a table that failed longer ago and was not loaded since is the freshness alert's
 NARROW = frozenset({"partition", "sweep", "repair"})  # a good one says nothing about the table's nightly load
 KINDS_OF_LOAD = {"MassDeleteError": Kind.MASS_DELETE, "TooManyBadRowsError": Kind.QUARANTINE, "SourceSchemaError": Kind.DRIFT}
@@ -97,7 +98,7 @@ class Streak:
 
 
 def failed_rows(desk: Desk) -> list[Row]:
-    rows = desk.rows("watch_failures", since=desk.now - HORIZON)
+    rows = desk.rows("watch_failures", since=desk.now - HORIZON, started=desk.now - DAY)
     return [row for row in rows if row["ErrorClass"] not in CANCELLED]
 
 
@@ -141,7 +142,7 @@ def _load_condition(desk: Desk, streak: Streak) -> Condition:
 
 
 def failure_count(desk: Desk, failures: Sequence[Row]) -> list[Condition]:
-    recent = [row for row in failures if stamp(row["EndedUtc"]) > desk.now - dt.timedelta(hours=24)]
+    recent = [row for row in failures if stamp(row["EndedUtc"]) > desk.now - DAY]
     limit = desk.settings.alerts.max_failures
     if len(recent) <= limit:
         return []

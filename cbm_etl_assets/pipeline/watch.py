@@ -30,6 +30,7 @@ from cbm_etl_assets.settings import Settings
 
 logger = logging.getLogger(__name__)
 KEEP_SENT = dt.timedelta(days=90)
+OBJECTIVE_KINDS = frozenset({Kind.FRESHNESS, Kind.SLO_BURN, Kind.SLO_THRESHOLD})
 JOURNAL_KINDS = frozenset(Kind) - {Kind.ASSET_FRESHNESS, Kind.DAGSTER_RUN, Kind.HEALTH, Kind.LOAD, Kind.SUMMARY, Kind.TEST}
 
 
@@ -49,20 +50,25 @@ class Watchman:
     def naive(self) -> dt.datetime:
         return self.now().astimezone(dt.UTC).replace(tzinfo=None)
 
-    def watch(self) -> AlertChanges:
-        """Compare the journal with the alerts that are open; write what changed, and the messages about it."""
+    def watch(self, *, objectives: bool = True) -> AlertChanges:
+        """Compare the journal with the alerts that are open; write what changed, and the messages about it.
+
+        `objectives` False leaves freshness, burn rates and thresholds as they were at the last look: they are the dear part.
+        """
         self.control.reap_runs()
         desk = Desk(self.control, self.catalog, self.settings, self.naive())
         failures = read.failed_rows(desk)
-        found = [*read.load_conditions(desk, failures), *read.failure_count(desk, failures), *read.objective_conditions(desk)]
+        found = [*read.load_conditions(desk, failures), *read.failure_count(desk, failures)]
+        found += read.objective_conditions(desk) if objectives else []
         for reader in (read.drift_conditions, read.quarantine_conditions, read.quality_conditions, read.certificate_conditions,
                        read.circuit_conditions, read.route_conditions):  # fmt: skip
             found += reader(desk)
         board = self.control.alerts().board()
-        summary = self._summary(desk, board, found)
+        summary = self._summary(desk, board, found) if objectives else []
         cursors = {"watch": desk.now.isoformat(), **({"summary": self._day(desk.now)} if summary else {})}
         tables = frozenset(self.catalog)
-        return self.tell(Seen(tuple(found), (*self._loads(desk, board), *summary), JOURNAL_KINDS, cursors, tables))
+        kinds = JOURNAL_KINDS if objectives else JOURNAL_KINDS - OBJECTIVE_KINDS
+        return self.tell(Seen(tuple(found), (*self._loads(desk, board), *summary), kinds, cursors, tables))
 
     def tell(self, seen: Seen) -> AlertChanges:
         """What somebody else has seen: Dagster's own judgement of an asset, a run that never reached our journal."""

@@ -81,6 +81,19 @@ def test_a_backfill_that_succeeds_heals_no_nightly_load(journal: Journal) -> Non
     assert look(journal) == [("recovered", "load:client")]
 
 
+def test_a_long_streak_that_heals_is_one_recovery(journal: Journal) -> None:
+    """Only the last day of failures is read again: the streak then seems to begin later than it did."""
+    for _ in range(5):
+        journal.load("stock", "SourceError", "x")
+        journal.forward(hours=10)
+        look(journal)
+    journal.load("stock")
+    assert look(journal) == [("recovered", "load:stock"), ("recovered", "slo:freshness:stock")]
+    for _ in range(4):
+        journal.forward(minutes=10)
+        assert look(journal) == []
+
+
 def test_a_table_that_left_the_specs_has_not_recovered(journal: Journal) -> None:
     journal.load("stock", "SourceError", "x")
     look(journal)

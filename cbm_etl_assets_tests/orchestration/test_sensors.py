@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import dagster as dg
 import pytest
@@ -11,6 +12,8 @@ from dagster._core.definitions.freshness import FreshnessState, FreshnessStateCh
 from cbm_etl_assets.control.port import LogEnd, LogStart
 from cbm_etl_assets.control.store import ControlStore
 from cbm_etl_assets.orchestration.build import build_defs
+from cbm_etl_assets.orchestration.sensors import Pace
+from cbm_etl_assets.pipeline.watch import Watchman
 from cbm_etl_assets.settings import Settings
 from cbm_etl_assets_tests.alert_fixture import CANARY, LENIENT, Answer, WebhookServer, alerts, webhook
 from cbm_etl_assets_tests.orchestration.helpers import catalog, settings_in, spec
@@ -71,6 +74,25 @@ def test_the_watch_tells_a_failure_once_across_restarts(watched: Settings, serve
     said, _ = tick("alert_watch", watched, instance)
     assert said == "1 new messages, 0 sent. Waiting: teams-1: HTTP 500 from 127.0.0.1"
     assert told(watched) == [("opened", "load:client", "sent"), ("recovered", "load:client", "pending")]
+
+
+def test_dear_objectives_are_looked_at_every_fifth_minute_and_cheap_ones_each_time() -> None:
+    now, cost, asked = [0.0], [0.1], list[bool]()
+
+    class Played:
+        def watch(self, *, objectives: bool = True) -> None:
+            asked.append(objectives)
+            now[0] += cost[0] if objectives else 0.01
+
+    pace = Pace(lambda: now[0])
+    for seconds in (0, 60, 60):
+        now[0] += seconds
+        pace.watch(cast("Watchman", Played()))
+    cost[0] = 2.0
+    for _ in range(7):
+        now[0] += 60
+        pace.watch(cast("Watchman", Played()))
+    assert asked == [True, True, True, True, False, False, False, False, True, False]
 
 
 def report(instance: dg.DagsterInstance, key: str, state: FreshnessState) -> None:
