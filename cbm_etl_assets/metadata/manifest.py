@@ -30,6 +30,7 @@ class Manifest(_Model):
 
     `high_water` is the greatest cursor value read (naive local time), None without a cursor or without rows.
     `partitions` are the partition keys covered (empty = not a partition load). `query` is the statement without values.
+    `after_seq` is the last load ODS had taken when this one began: a number between the two was published and never applied.
     """
 
     version: int = 1
@@ -51,6 +52,7 @@ class Manifest(_Model):
     hash_version: int = 1
     hash_columns: tuple[str, ...] = ()
     reader: str = ""
+    after_seq: int | None = None
     checksum: str = (
         ""  # SHA-256 of the text before it, in the file; written and verified by the lake, empty in memory. Stays the last field.
     )

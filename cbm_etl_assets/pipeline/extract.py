@@ -146,5 +146,5 @@ def _manifest(platform: Platform, spec: TableSpec, plan: LoadPlan, found: Extrac
         table=spec.name, seq=plan.seq, run_id=run_id, mode=plan.mode.value, partitions=plan.partitions, t0=plan.t0,
         started_at_utc=started, ended_at_utc=platform.now(), rows=found.rows, bytes=sum(f.bytes for f in files), files=files,
         columns=found.columns, query=found.query, parameters=list(found.parameters), high_water=found.high_water,
-        hash_version=HASH_VERSION, hash_columns=hash_columns(spec), reader=found.reader,
+        hash_version=HASH_VERSION, hash_columns=hash_columns(spec), reader=found.reader, after_seq=plan.after_seq,
     )  # fmt: skip

@@ -132,7 +132,8 @@ class _Load:
         self.spec = self._retried(lambda: follow(self.platform, self.spec, self.run_id, is_first=not state.last_applied_seq))
         refuse_what_does_not_fit(self.spec, self.platform.warehouse.capabilities, self.platform.warehouse.name)
         again = places.read(self.platform.settings.home, self.spec.name).again
-        plan = self.plan = plan_load(self.spec, places.complete(self.options, again), state, self._retried(self.platform.source.clock))
+        plan = plan_load(self.spec, places.complete(self.options, again), state, self._retried(self.platform.source.clock))
+        plan = self.plan = replace(plan, after_seq=state.last_applied_seq)
         validation.plan_is(plan, self.spec)
         extracted = self._retried(lambda: self._extract(plan))
         manifest = extracted.manifest

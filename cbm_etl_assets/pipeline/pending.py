@@ -7,6 +7,7 @@ whether a row is equal, only whether a difference is news. Without raw files the
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -37,11 +38,19 @@ class Delivered:
     rows: pl.DataFrame
 
 
-def delivered(sides: Sides, wanted: pl.DataFrame, since_seq: int) -> Delivered:
+def applied(manifests: Sequence[Manifest], last_applied_seq: int) -> list[Manifest]:
+    """Without the loads that were killed or refused between their publication and their commit: ODS was never given those rows."""
+    starts = [(m.seq, m.after_seq) for m in manifests if m.after_seq is not None]
+    return [m for m in manifests if m.seq <= last_applied_seq and not any(seq > m.seq > after for seq, after in starts)]
+
+
+def delivered(sides: Sides, wanted: pl.DataFrame, state: TableState) -> Delivered:
+    since_seq = state.last_full_seq
     found: list[pl.DataFrame] = []
     manifests: list[Manifest] = []
     try:
-        manifests = [m for m in sides.platform.lake.manifests(sides.spec.name) if m.seq >= since_seq]
+        published = sides.platform.lake.manifests(sides.spec.name)
+        manifests = [m for m in applied(published, state.last_applied_seq) if m.seq >= since_seq]
         for manifest in manifests:
             found.extend(_delivered_by(sides, manifest, wanted))
     except LakeError:
@@ -84,7 +93,7 @@ def beyond_watermark(found: pl.DataFrame, state: TableState) -> pl.Series:
 
 def judge(sides: Sides, found: pl.DataFrame, state: TableState) -> list[News]:
     """One answer a differing key (columns k1, k2, state, c, d1, n, n_ods), in order."""
-    known = delivered(sides, found, state.last_full_seq)
+    known = delivered(sides, found, state)
     rows = found.join(known.rows, on=KEY, how="left", maintain_order="left")
     one = _judge_row if sides.spec.primary_key else _judge_multiset
     return [one(row, sides.spec, state, known.is_complete) for row in rows.iter_rows(named=True)]

@@ -30,6 +30,7 @@ class LoadPlan:
     watermark_before: dt.datetime | None = None
     keys: pa.Table | None = field(default=None, repr=False, compare=False)
     keys_only: bool = False
+    after_seq: int | None = None  # the last load ODS had taken when this one began
 
     def watermark_now(self, high_water: dt.datetime | None) -> dt.datetime | None:
         """Where the table stands once this load is applied: it only moves forwards."""

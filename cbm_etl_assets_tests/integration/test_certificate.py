@@ -15,6 +15,7 @@ from cbm_etl_assets.pipeline.certificate import Certificate, Verdict
 from cbm_etl_assets.pipeline.repair import repair
 from cbm_etl_assets.pipeline.results import Mode
 from cbm_etl_assets.pipeline.verify import verify
+from cbm_etl_assets_tests.integration.test_state_machine import Replication
 from cbm_etl_assets_tests.line_fixture import Line, article_spec
 
 pytestmark = pytest.mark.integration
@@ -248,3 +249,25 @@ def test_a_quarantined_key_is_reported_and_its_last_good_version_is_no_differenc
     line.load(Mode.FULL)
     certificate = check(line)
     assert (certificate.status, certificate.quarantined, certificate.rows_source, certificate.rows_ods) == (Verdict.EQUAL, 1, 199, 200)
+
+
+@pytest.mark.parametrize("seam", ["after publish", "before apply", "before commit"])
+def test_what_a_killed_load_had_read_is_still_news(seam: str) -> None:
+    """Its raw files were published, its rows never reached ODS: the next load brings them, and no alarm is due until then."""
+    life = Replication()
+    try:
+        life.open(history=True)
+        life.put(rows=[("f6", None, 2, 0), ("a1", "", 1, 4)])
+        life.full()
+        life.tick(60)
+        life.put(rows=[("f6", "x", 2, 0), ("B2", "x", 2, 0)])
+        life.remove(["a1"])
+        life.killed(Mode.INCREMENTAL, seam)
+        life.verify()
+        life.backfill(1, 3)
+        life.verify()
+        life.put(rows=[("c3", "x", 2, 9)])
+        life.killed(Mode.INCREMENTAL, seam)
+        life.verify()
+    finally:
+        life.teardown()
