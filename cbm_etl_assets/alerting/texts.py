@@ -47,13 +47,15 @@ LABELS: dict[str, Words] = {
         "table": "Table", "owner": "Owner", "since": "Since", "until": "Until", "severity": "Severity",
         "environment": "Environment",
         "downstream": "At risk downstream", "remedy": "First step", "open_run": "Open the run in Dagster",
+        "open_table": "Open the table",
         "open": "Open Dagster", "more": "… and {n} more", "group": "{n} alerts", "recovered": "{n} recovered", "and": "{n} more",
         "none": "nobody declared", "times": "Failures",
     },
     "fr": {
         "table": "Table", "owner": "Responsable", "since": "Depuis", "until": "Jusqu'à", "severity": "Gravité",
         "environment": "Environnement", "downstream": "En aval, à risque", "remedy": "Première action",
-        "open_run": "Ouvrir le run dans Dagster", "open": "Ouvrir Dagster", "more": "… et {n} de plus", "group": "{n} alertes",
+        "open_run": "Ouvrir le run dans Dagster", "open_table": "Ouvrir la table",
+        "open": "Ouvrir Dagster", "more": "… et {n} de plus", "group": "{n} alertes",
         "recovered": "{n} rétablie(s)", "and": "{n} de plus", "none": "non déclaré", "times": "Échecs",
     },
 }  # fmt: skip

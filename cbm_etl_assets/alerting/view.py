@@ -6,7 +6,7 @@ Channels lay a View out; none of them reads a Notice. Pure.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -50,13 +50,16 @@ class View:
     detail: str
     downstream: str
     remedy: str
-    url: str
-    url_label: str
+    links: tuple[tuple[str, str], ...]
     at: dt.datetime
 
     @property
     def is_good(self) -> bool:
         return self.event in (Event.RECOVERED, Event.SUCCESS) or (self.event is Event.SUMMARY and self.severity is Severity.INFO)
+
+    @property
+    def url(self) -> str:
+        return self.links[0][1] if self.links else ""
 
     @property
     def line(self) -> str:
@@ -69,8 +72,7 @@ def view(notice: Notice, look: Look) -> View:
     return View(
         key=notice.key, event=notice.event, kind=notice.kind, severity=notice.severity, table=table, title=_title(notice, table, look),
         facts=tuple(_facts(notice, table, look)), detail=_detail(notice, look), downstream=_downstream(notice, look),
-        remedy=_remedy(notice, table, look), url=_url(notice, look),
-        url_label=look.label("open_run" if notice.facts.run_id else "open"), at=notice.at,
+        remedy=_remedy(notice, table, look), links=tuple(_links(notice, look)), at=notice.at,
     )  # fmt: skip
 
 
@@ -141,8 +143,13 @@ def _remedy(notice: Notice, table: str, look: Look) -> str:
     return found.format(table=table or "TABLE", subject=plain(notice.facts.subject, 60))
 
 
-def _url(notice: Notice, look: Look) -> str:
-    """Ours alone: an address never comes from the data."""
+def _links(notice: Notice, look: Look) -> Iterator[tuple[str, str]]:
+    """Ours alone: an address never comes from the data. A run of the command line is none of Dagster's; the table's page always is."""
     if not look.dagster_url:
-        return ""
-    return f"{look.dagster_url}/runs/{quote(notice.facts.run_id, safe='')}" if notice.facts.run_id else look.dagster_url
+        return
+    if notice.facts.run_id:
+        yield look.label("open_run"), f"{look.dagster_url}/runs/{quote(notice.facts.run_id, safe='')}"
+    if notice.table:
+        yield look.label("open_table"), f"{look.dagster_url}/assets/ods/{quote(notice.table, safe='')}"
+    elif not notice.facts.run_id:
+        yield look.label("open"), look.dagster_url

@@ -79,4 +79,4 @@ def _block(view: View, look: Look) -> str:
     lines = [view.title, *([view.detail] if view.detail else []), *(f"  {label}: {value}" for label, value in view.facts)]
     lines += [f"  {look.label('downstream')}: {view.downstream}"] if view.downstream else []
     lines += [f"  {look.label('remedy')}: {view.remedy}"] if view.remedy else []
-    return "\n".join([*lines, *([f"  {view.url}"] if view.url else [])])
+    return "\n".join([*lines, *(f"  {label}: {url}" for label, url in view.links)])

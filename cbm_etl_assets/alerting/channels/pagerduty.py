@@ -38,6 +38,5 @@ def message(view: View, key: str, look: Look) -> Json:
             "component": view.table or "platform", "class": view.kind,
             "custom_details": {**dict(view.facts), look.label("remedy"): view.remedy, look.label("downstream"): view.downstream},
         }  # fmt: skip
-        if view.url:
-            body["links"] = [{"href": view.url, "text": view.url_label}]
+        body["links"] = [{"href": url, "text": label} for label, url in view.links]
     return body

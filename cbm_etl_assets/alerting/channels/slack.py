@@ -37,9 +37,9 @@ def _single(view: View, look: Look) -> list[Json]:
     lines += [f"{look.label('downstream')}: {view.downstream}"] if view.downstream else []
     lines += [f"{look.label('remedy')}: {view.remedy}"] if view.remedy else []
     blocks = [_section(text) for text in (view.detail, "\n".join(lines)) if text]
-    if view.url:
-        button = {"type": "button", "text": _plain(view.url_label, 75), "url": view.url}
-        blocks.append({"type": "actions", "elements": [button]})
+    if view.links:
+        buttons = [{"type": "button", "text": _plain(label, 75), "url": url} for label, url in view.links]
+        blocks.append({"type": "actions", "elements": buttons})
     return blocks
 
 

@@ -44,10 +44,11 @@ def _envelope(card: Card) -> Card:
     return {"type": "message", "attachments": [attachment]}
 
 
-def _card(body: list[Card], fallback: str, action: Card | None) -> Card:
+def _card(body: list[Card], fallback: str, links: Sequence[tuple[str, str]]) -> Card:
+    actions = [_open(label, url) for label, url in links]
     return {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": VERSION,
-        "fallbackText": fallback, "msteams": {"width": "Full"}, "body": body, **({"actions": [action]} if action else {}),
+        "fallbackText": fallback, "msteams": {"width": "Full"}, "body": body, **({"actions": actions} if actions else {}),
     }  # fmt: skip
 
 
@@ -60,7 +61,7 @@ def _single(view: View, look: Look) -> Card:
         body.append(_fact(look.label("downstream"), view.downstream))
     if view.remedy:
         body.append(_fact(look.label("remedy"), view.remedy, fontType="Monospace"))
-    return _card(body, view.line, _open(view.url_label, view.url))
+    return _card(body, view.line, view.links)
 
 
 def _group(views: Sequence[View], rows: int, look: Look) -> Card:
@@ -70,7 +71,7 @@ def _group(views: Sequence[View], rows: int, look: Look) -> Card:
     body += [_row(view, length) for view in views[:rows]]
     if len(views) > rows:
         body.append(_text(look.label("more", n=len(views) - rows), isSubtle=True))
-    return _card(body, title, _open(look.label("open"), look.dagster_url))
+    return _card(body, title, [(look.label("open"), look.dagster_url)] if look.dagster_url else [])
 
 
 def _style(view: View) -> str:
@@ -106,5 +107,5 @@ def _row(view: View, length: int) -> Card:
     return {"type": "RichTextBlock", "spacing": "Small", "inlines": runs}
 
 
-def _open(label: str, url: str) -> Card | None:
-    return {"type": "Action.OpenUrl", "title": label, "url": url} if url else None
+def _open(label: str, url: str) -> Card:
+    return {"type": "Action.OpenUrl", "title": label, "url": url}

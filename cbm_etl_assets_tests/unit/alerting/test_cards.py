@@ -22,6 +22,7 @@ from cbm_etl_assets.alerting.view import Look, View, views
 from cbm_etl_assets.errors import ConfigurationError
 from cbm_etl_assets.sections import AlertSettings, RouteSettings, SmtpSettings
 
+OURS = ("https://etl.example/runs/", "https://etl.example/assets/ods/")
 T0 = dt.datetime(2026, 11, 21, 7, 30)
 LOOKS = {language: Look(language, "Europe/Paris", "PROD", "https://etl.example") for language in ("en", "fr")}
 HOSTILE = (
@@ -136,7 +137,7 @@ def test_hostile_data_mentions_nobody_and_plants_no_link(channel: str) -> None:
     }  # fmt: skip
     body = bodies[channel]
     _drop(body, ("key", "dedup_key"))
-    foreign = [s for s in strings(body) if not s.startswith(("https://etl.example/runs/", "http://adaptivecards.io/schemas/"))]
+    foreign = [s for s in strings(body) if not s.startswith((*OURS, "http://adaptivecards.io/schemas/"))]
     for text in foreign:
         assert "<" not in text.replace("&lt;", "")
         assert "://" not in text
@@ -145,7 +146,7 @@ def test_hostile_data_mentions_nobody_and_plants_no_link(channel: str) -> None:
         assert "\u202e" not in text
         assert not any(ord(c) < 32 and c != "\n" for c in text)
     urls = [part["url"] for part in _parts(body) if "url" in part]
-    assert all(url.startswith("https://etl.example/runs/") and "<" not in url for url in urls)
+    assert all(url.startswith(OURS) and "<" not in url for url in urls)
 
 
 def _drop(value: Any, names: tuple[str, ...]) -> None:
@@ -163,7 +164,7 @@ def test_a_card_says_what_people_need() -> None:
     text = " ".join(strings(card_of(teams.message(views([notice()], LOOKS["fr"]), LOOKS["fr"]))))
     for word in ("Échec du chargement · client", "ventes@example.fr", "link lost after 30 s", "2026-11-21 08:30 (+01:00)", "PROD",
                  "ods/t0, ods/t1", "4 de plus", "le serveur OpenEdge est-il joignable ? cbm-etl preflight",
-                 "https://etl.example/runs/r-1"):  # fmt: skip
+                 "https://etl.example/runs/r-1", "https://etl.example/assets/ods/client"):  # fmt: skip
         assert word in text, word
     good = " ".join(strings(card_of(teams.message(views([notice(event=Event.RECOVERED)], LOOKS["en"]), LOOKS["en"]))))
     assert "recovered" in good
