@@ -107,6 +107,15 @@ def test_latency_between_objective_and_alert_warns(seconds: float, state: State)
     assert snapshot(evidence(samples=samples)).get(Slo.LATENCY).state is state
 
 
+def test_a_table_with_a_latency_of_its_own_is_no_burden_to_the_platform() -> None:
+    slow = table_objectives(make_spec(slo={"latency_seconds": 900, "latency_alert_seconds": 1200}), SloSettings())
+    samples = tuple((T - i * HOUR, 600.0) for i in range(25))
+    quick = tuple((T - i * HOUR, 10.0) for i in range(25))
+    found = snapshot(evidence(samples=quick), evidence(table="big", objectives=slow, samples=samples))
+    assert (found.get(Slo.LATENCY).measured, found.get(Slo.LATENCY).total) == (10.0, 25)
+    assert (found.get(Slo.LATENCY, "big").measured, found.get(Slo.LATENCY, "big").state) == (600.0, State.OK)
+
+
 def test_old_samples_are_out_of_the_week() -> None:
     samples = tuple((T - 8 * DAY - i, 999.0) for i in range(50))
     assert snapshot(evidence(samples=samples)).get(Slo.LATENCY).measured is None
