@@ -7,7 +7,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
+from cbm_etl_assets.control.store import ControlStore
 from cbm_etl_assets.errors import CbmError, LostLockError, TransientWarehouseError, WarehouseError
-from cbm_etl_assets.settings import Settings, WarehouseSettings
+from cbm_etl_assets.settings import ControlSettings, Settings, WarehouseSettings
 from cbm_etl_assets.transform.rows import RowTransform
 from cbm_etl_assets.warehouse import registry
 from cbm_etl_assets.warehouse.port import ApplyRequest, Outcome, StagingTable, TableState, Warehouse
+from cbm_etl_assets.warehouse.sql import sql_root
 from cbm_etl_assets_tests.contract.test_warehouse import NOW, T0, Loader, row
 from cbm_etl_assets_tests.specs import make_spec
 from cbm_etl_assets_tests.warehouse_fixture import control_postgres, postgres_database
@@ -46,7 +48,7 @@ def server(postgres_database: str) -> Iterator[Callable[..., list[tuple[Any, ...
     with psycopg.connect(postgres_database, autocommit=True) as connection:
 
         def run(statement: str, *values: object) -> list[tuple[Any, ...]]:
-            cursor = connection.execute(statement, values)  # type: ignore[call-overload]
+            cursor = connection.execute(statement, values or None)  # type: ignore[call-overload]
             return cursor.fetchall() if cursor.description else []
 
         yield run
@@ -91,18 +93,30 @@ def test_a_login_without_rights_is_told_what_it_lacks(postgres_database: str, se
         server("DROP ROLE poor")
 
 
-def test_rights_on_the_schemas_are_enough_once_they_are_there(kit: Loader, postgres_database: str, server: Callable[..., Any]) -> None:
-    kit.warehouse.prepare()
-    server("CREATE ROLE poor LOGIN PASSWORD 'pw-of-a-test'")
-    server("GRANT ALL ON SCHEMA stg, ods TO poor")
-    server("GRANT ALL ON stg._cbm_state TO poor")
+def test_the_scripts_for_a_dba_give_rights_enough_and_no_more(postgres_database: str, server: Callable[..., Any], tmp_path: Path) -> None:
+    """sql/postgresql/grants as it stands: the loader loads with history and the control database, the reader reads ods only."""
+    grants = sql_root() / "postgresql" / "grants"
+    as_role = [postgres_database.replace("//twin:", f"//{role}:") for role in ("cbm_etl", "cbm_report")]
     try:
-        poor = Loader(opened(postgres_database.replace("//twin:", "//poor:")), make_spec(history=True))
-        assert poor.load([row(1)]) == Outcome(read=1, inserted=1)
-        poor.warehouse.close()
+        for name in ("warehouse_login", "control_login", "report_login"):
+            server((grants / f"{name}.sql").read_text())
+        for role in ("cbm_etl", "cbm_report"):
+            server(f"ALTER ROLE {role} PASSWORD 'pw-of-a-test'")
+        loader = Loader(opened(as_role[0]), make_spec(history=True))
+        assert loader.load([row(1)]) == Outcome(read=1, inserted=1)
+        loader.warehouse.close()
+        url = SecretStr(as_role[0].replace("postgresql:", "postgresql+psycopg:"))
+        with closing(ControlStore(Settings(home=tmp_path, control=ControlSettings(url=url)))) as control:
+            control.upgrade()
+        with psycopg.connect(as_role[1], autocommit=True) as reader:
+            assert reader.execute("SELECT cod_cli FROM ods.client_history").fetchall() == [(1,)]
+            for statement in ("DELETE FROM ods.client", "SELECT * FROM stg._cbm_state", "CREATE TABLE ods.x (i integer)"):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    reader.execute(statement)  # type: ignore[call-overload]
     finally:
-        server("DROP OWNED BY poor")
-        server("DROP ROLE poor")
+        for role in ("cbm_report", "cbm_etl"):
+            server(f"DROP OWNED BY {role} CASCADE")
+            server(f"DROP ROLE {role}")
 
 
 @pytest.mark.parametrize(

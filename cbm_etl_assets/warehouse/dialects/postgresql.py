@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing, contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -119,14 +119,14 @@ class PostgresWarehouse(Reading):
             Tables(session, spec).evolve_current()
             merging.refuse_lost_rows(spec, self._staged.get(staging.name), session.number("ods/count", target=places["staging"]))
             live = session.number("ods/live", target=places["target"])
-            found = session.table("ods/absent", {"seq": staging.seq}, keys=keys, **places)[1]
+            found = session.table("ods/absent", {"seq": staging.seq}, keys=keys, **places)
         return Absent(live=live, keys=found)
 
     def recheck_keys(self, spec: TableSpec) -> pa.Table:
         self.prepare()
         with self._writing(spec.name) as session:
             recheck, keys = Tables(session, spec).recheck()
-            return session.table("staging/recheck_keys", recheck=recheck, keys=keys)[1]
+            return session.table("staging/recheck_keys", recheck=recheck, keys=keys)
 
     def purge(self, spec: TableSpec, before: dt.datetime) -> int:
         self.prepare()
@@ -139,21 +139,25 @@ class PostgresWarehouse(Reading):
             return self._drop_left_over(session, table)
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> QueryResult:
-        with self._asked(sql, parameters) as (schema, batches):
-            numbers = [types.is_number_as_text(field) for field in schema]
-            rows = [row for batch in batches for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)]
+        found = self.arrow(sql, parameters)
+        numbers = [types.is_number_as_text(field) for field in found.schema]
+        rows = list(zip(*(column.to_pylist() for column in found.columns), strict=True))
         if any(numbers):
             rows = [tuple(Decimal(v) if n and v is not None else v for n, v in zip(numbers, row, strict=True)) for row in rows]
-        return QueryResult(tuple(schema.names), rows)
+        return QueryResult(tuple(found.column_names), rows)
 
     def arrow(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
-        import pyarrow as pa
-
-        with self._asked(sql, parameters) as (schema, batches):
-            return pa.Table.from_batches(batches, schema=schema)
+        text, bare = _statement(sql)
+        by_copy = bool(_BY_COPY.match(bare)) and ";" not in text and text == bare
+        with self._server.transaction(reading=True, explained=refused_query) as session:
+            return session.read(text, parameters, copy=by_copy)
 
     def batches(self, sql: str, batch_rows: int) -> Generator[pa.RecordBatch]:
-        with self._asked(sql) as (_, found):
+        text, _ = _statement(sql)
+        with (
+            self._server.transaction(reading=True, explained=refused_query) as session,
+            closing(session.stream(text)) as found,  # left early, the stream is closed before its connection
+        ):
             for batch in found:
                 for start in range(0, batch.num_rows, batch_rows):
                     yield batch.slice(start, batch_rows)
@@ -191,16 +195,10 @@ class PostgresWarehouse(Reading):
             self._staged.pop(str(name), None)
         return len(found)
 
-    @contextmanager
-    def _asked(self, sql: str, parameters: Sequence[object] = ()) -> Generator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
-        """One read-only statement. Raises: WarehouseError."""
-        bare = _COMMENT.sub("", sql).strip().rstrip(";")
-        if not bare:
-            raise WarehouseError("There is no statement in the query.", remedy="for instance SELECT * FROM ods.client")
-        text = sql.strip().rstrip(";")
-        by_copy = bool(_BY_COPY.match(bare)) and ";" not in text and text == bare
-        with (
-            self._server.transaction(reading=True, explained=refused_query) as session,
-            session.stream(text, parameters, copy=by_copy) as found,
-        ):
-            yield found
+
+def _statement(sql: str) -> tuple[str, str]:
+    """The statement without its last semicolon, and without comments. Raises: WarehouseError when there is none."""
+    bare = _COMMENT.sub("", sql).strip().rstrip(";")
+    if not bare:
+        raise WarehouseError("There is no statement in the query.", remedy="for instance SELECT * FROM ods.client")
+    return sql.strip().rstrip(";"), bare

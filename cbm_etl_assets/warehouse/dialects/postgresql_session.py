@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -71,29 +71,34 @@ class Session:
             return max(0, int(cursor.rowcount))
 
     def rows(self, name: str, parameters: Parameters | None = None, **values: Value) -> list[tuple[Any, ...]]:
-        return self.table(name, parameters, **values)[0]
+        return list(zip(*(column.to_pylist() for column in self.table(name, parameters, **values).columns), strict=True))
 
     def number(self, name: str, parameters: Parameters | None = None, **values: Value) -> int:
         return int(self.rows(name, parameters, **values)[0][0])
 
-    def table(self, name: str, parameters: Parameters | None = None, **values: Value) -> tuple[list[tuple[Any, ...]], pa.Table]:
+    def table(self, name: str, parameters: Parameters | None = None, **values: Value) -> pa.Table:
+        return self.read(*positional(self.statements.render(name, **values), parameters or {}))
+
+    def read(self, text: str, bound: Sequence[object] = (), *, copy: bool = True) -> pa.Table:
+        """A whole result. `copy`: read by COPY, which SHOW and EXPLAIN do not know."""
         import pyarrow as pa
 
-        text, bound = positional(self.statements.render(name, **values), parameters or {})
-        with self.stream(text, bound) as (schema, batches):
-            found = pa.Table.from_batches(batches, schema=schema)
-        return list(zip(*(column.to_pylist() for column in found.columns), strict=True)), found
-
-    @contextmanager
-    def stream(self, text: str, bound: Sequence[object] = (), *, copy: bool = True) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
-        """`copy`: read by COPY, which SHOW and EXPLAIN do not know."""
         with self._connection.cursor() as cursor:
             if not copy:
                 cursor.adbc_statement.set_options(**{_USE_COPY: "false"})
             cursor.execute(text, list(bound) or None)
+            found = cursor.fetch_arrow_table()  # not fetch_record_batch: its errors come without SQLSTATE
+        schema = plain_schema(found.schema)
+        return pa.Table.from_batches([plain_batch(batch, schema) for batch in found.to_batches()], schema=schema)
+
+    def stream(self, text: str) -> Generator[pa.RecordBatch]:
+        """A result as it arrives, in batches of some 16 MB."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(text)
             reader = cursor.fetch_record_batch()
             schema = plain_schema(reader.schema)
-            yield schema, (plain_batch(batch, schema) for batch in reader)
+            for batch in reader:
+                yield plain_batch(batch, schema)
 
     def ingest(self, table: str, batches: pa.RecordBatchReader, *, schema: str | None) -> int:
         """Binary COPY into a table that exists; `schema` None = a temporary one."""
