@@ -17,8 +17,8 @@ from cbm_etl_assets.alerting.routes import Route
 from cbm_etl_assets.control.alert_port import AlertBoard, AlertChanges, AlertMessage, AlertRow
 
 _DAY = dt.timedelta(hours=24)
-# A count over a sliding window, and a burn rate, cross their limit to and fro: once told, silent for a window.
-REOPEN_AFTER = {Kind.FAILURES: _DAY, Kind.SLO_BURN: dt.timedelta(hours=6), Kind.SLO_THRESHOLD: _DAY}
+# A count over a sliding window crosses its limit to and fro: once told, silent for a window. Burn rates have two windows against that.
+REOPEN_AFTER = {Kind.FAILURES: _DAY}
 # A failure that was over before the first look is news only while it is young.
 FIRST_LOOK = dt.timedelta(hours=1)
 
