@@ -28,9 +28,8 @@ def serve(
     from cbm_etl_assets.pipeline.metrics import reader
 
     runtime = runtime_of(context)
-    control = runtime.platform.control
-    control.upgrade()
-    endpoint = metrics.serve(reader(control, runtime.catalog, runtime.settings, runtime.now), host, port)
+    # Not opened here: while the control database is out of reach a scrape says so, and the endpoint stays up.
+    endpoint = metrics.serve(reader(runtime.platform.control, runtime.catalog, runtime.settings, runtime.now), host, port)
     runtime.closers.append(endpoint.close)
     runtime.output().note(f"http://{host}:{endpoint.port}/metrics (Ctrl-C ends it)")
     threading.Event().wait()  # ended by a signal, which unwinds to the closers

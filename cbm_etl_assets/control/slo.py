@@ -6,11 +6,17 @@ Owns the rows and what must outlive a restart: since when an objective is in its
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from cbm_etl_assets.control.database import Database, Row
 from cbm_etl_assets.control.sql import statement
+from cbm_etl_assets.errors import TransientControlError
+
+T = TypeVar("T")
+# Two processes that evaluate at once replace the same rows: on a server the second insert is refused, and sees them next time.
+_ROUNDS = 10
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,10 @@ class Promise:
 
 def record(database: Database, rows: Sequence[SloRow], now: dt.datetime) -> list[SloRow]:
     """Replace the evaluation. Returns the rows with `since` as kept: a state that did not change keeps its beginning."""
+    return _again(lambda: _record(database, rows, now))
+
+
+def _record(database: Database, rows: Sequence[SloRow], now: dt.datetime) -> list[SloRow]:
     with database.transaction() as session:
         known = {(str(r["TableName"]), str(r["SloName"])): r for r in session.rows(statement("slo_status_read"))}
         dated = [replace(row, since=_since(row, known.get((row.table_name, row.slo)), now)) for row in rows]
@@ -67,6 +77,10 @@ def promises(database: Database, wanted: Mapping[str, tuple[str, str]], now: dt.
 
     A table seen for the first time is known since its first load, so that the journal of before counts.
     """
+    return _again(lambda: _promises(database, wanted, now))
+
+
+def _promises(database: Database, wanted: Mapping[str, tuple[str, str]], now: dt.datetime) -> dict[str, Promise]:
     known = {str(r["TableName"]): _promise(r, now) for r in database.read(statement("slo_schedule_read"))}
     new = {name for name in wanted if name not in known}
     first = {str(r["TableName"]): _aware(r["StartedUtc"], now) for r in database.read(statement("slo_first"))} if new else {}
@@ -81,6 +95,15 @@ def promises(database: Database, wanted: Mapping[str, tuple[str, str]], now: dt.
             found[name] = held if same else replace(held, cron=cron, timezone=timezone, scheduled=now)
     _write(database, [p for name, p in found.items() if known.get(name) != p], [name for name in known if name not in found])
     return found
+
+
+def _again(work: Callable[[], T]) -> T:
+    for _ in range(_ROUNDS - 1):
+        try:
+            return work()
+        except TransientControlError:
+            continue
+    return work()
 
 
 def _write(database: Database, changed: Sequence[Promise], gone: Sequence[str]) -> None:

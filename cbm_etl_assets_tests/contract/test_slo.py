@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -132,3 +133,15 @@ def test_not_recorded_writes_no_evaluation(control: ControlKit) -> None:
     control.store.upgrade()
     measure(control.store, specs("client"), control.settings, control.clock(), record=False)
     assert control.store.query("SELECT * FROM etl.SLO_Status") == []
+
+
+def test_processes_that_evaluate_at_once_do_not_fail(control: ControlKit) -> None:
+    """The sensor, a scrape of the CLI and a person: the last one's evaluation stands, whole."""
+    catalog = specs("client", "stock", "tva")
+    load(control.store, "client", START - HOUR)
+    stores = [control.open() for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda s: [measure(s, catalog, control.settings, START) for _ in range(5)], stores))
+    assert all(one.get(Slo.FRESHNESS, "client").measured == pytest.approx(1) for many in found for one in many)
+    assert len(control.store.query("SELECT * FROM etl.SLO_Status")) == 20
+    assert len(control.store.query("SELECT * FROM etl.SLO_Schedule")) == 3
