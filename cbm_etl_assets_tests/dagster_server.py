@@ -49,10 +49,14 @@ class DagsterServer:
         assert "errors" not in answer, answer
         return dict(answer["data"])
 
-    def launch(self, assets: Sequence[Sequence[str]], partition: str | None = None) -> dict[str, Any]:
+    def launch(
+        self, assets: Sequence[Sequence[str]], partition: str | None = None, checks: Sequence[tuple[Sequence[str], str]] = ()
+    ) -> dict[str, Any]:
+        """`checks`: those a materialisation must run with, as the UI adds them by itself (canExecuteIndividually)."""
         selector = {
             "pipelineName": "__ASSET_JOB", "repositoryName": "__repository__", "repositoryLocationName": "cbm_etl_assets.definitions",
-            "assetSelection": [{"path": list(path)} for path in assets], "assetCheckSelection": [],
+            "assetSelection": [{"path": list(path)} for path in assets],
+            "assetCheckSelection": [{"assetKey": {"path": list(path)}, "name": name} for path, name in checks],
         }  # fmt: skip
         tags = [{"key": "dagster/partition", "value": partition}] if partition else []
         parameters = {"selector": selector, "runConfigData": {}, "mode": "default", "executionMetadata": {"tags": tags}}

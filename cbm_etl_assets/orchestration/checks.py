@@ -14,6 +14,7 @@ from cbm_etl_assets.metadata.rules import Rule
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.orchestration.names import asset_key
 from cbm_etl_assets.orchestration.report import Metadata
+from cbm_etl_assets.quality.look import SAMPLES
 from cbm_etl_assets.quality.report import QualityReport, RuleResult, Verdict, unjudged, worst
 
 ASSET_LAYER = {Layer.SOURCE: "raw", Layer.STG: "stg", Layer.ODS: "ods"}
@@ -53,7 +54,7 @@ def _result(spec: TableSpec, rule: Rule, found: Sequence[tuple[QualityReport, Ru
     metadata: Metadata = {
         "verdict": verdict.value, "rule": rule.text, "rows_checked": checked, "rows_failed": failed,
         "percent_failed": round(100 * failed / checked, 6) if checked else 0.0,
-        "sample_keys": dg.MetadataValue.json([key for _, result in found for key in result.samples][:10]),
+        "sample_keys": dg.MetadataValue.text("\n".join([key for _, result in found for key in result.samples][:SAMPLES]) or "none"),
         "partition": ", ".join(report.partition for report, _ in found if report.partition) or "none",
         "message": shown.message,
     }  # fmt: skip
