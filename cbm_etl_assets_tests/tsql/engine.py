@@ -6,6 +6,7 @@ locking, not types, not limits. Catalogue queries are answered from the definiti
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import json
 import re
@@ -37,6 +38,9 @@ class Engine:
     defined: dict[str, dict[str, str]] = field(default_factory=dict)
     parsed: dict[str, Tree] = field(default_factory=dict)
     described: dict[tuple[str, str], str] = field(default_factory=dict)
+    # Calls until the link breaks: negative = never. `done`: the statement was carried out, only its answer is lost.
+    breaks_in: int = -1
+    done: bool = False
 
     def __post_init__(self) -> None:
         self.database.execute("SET TimeZone = 'UTC'")
@@ -69,6 +73,7 @@ class _Connection:
         self.link = engine.database.cursor()
         self.link.execute("SET TimeZone = 'UTC'")
         self.in_transaction = False
+        self.defined_before: dict[str, dict[str, str]] = {}
 
     def cursor(self) -> _Cursor:
         return _Cursor(self)
@@ -95,17 +100,27 @@ class _Cursor:
         text = re.sub(r"\?", lambda _: f"@p{next(places)}", sql)
         self._variables: dict[str, Any] = {f"p{i}": value for i, value in enumerate(parameters)}
         self._sets = []
+        self._engine.breaks_in -= 1
+        if self._engine.breaks_in == 0 and not self._engine.done:
+            self._break()
         if (known := self._catalogue(sql, parameters)) is not None:
             self._sets = [known]
             return
         try:
             self._run(self._engine.tree(text))
+            if self._engine.breaks_in == 0:
+                self._break()
         except duckdb.Error as error:
             self._roll_back()
             raise _as_driver(error) from error
 
     def setinputsizes(self, sizes: Sequence[Any]) -> None:
         assert all(len(size) == 3 for size in sizes)
+
+    def _break(self) -> None:
+        """The session dies, the server rolls its transaction back."""
+        self._roll_back()
+        raise failure("08S01", "Communication link failure", 0)
 
     def executemany(self, sql: str, parameters: Sequence[Sequence[Any]]) -> None:
         for row in parameters:
@@ -178,6 +193,7 @@ class _Cursor:
     def _on_BeginTransactionStatement(self, _: dict[str, Any]) -> None:
         self._connection.link.execute("BEGIN TRANSACTION")
         self._connection.in_transaction = True
+        self._connection.defined_before = copy.deepcopy(self._engine.defined)
 
     def _on_CommitTransactionStatement(self, _: dict[str, Any]) -> None:
         self._connection.link.execute("COMMIT")
@@ -190,6 +206,7 @@ class _Cursor:
         if self._connection.in_transaction:
             self._connection.link.execute("ROLLBACK")
             self._connection.in_transaction = False
+            self._engine.defined = self._connection.defined_before
 
     def _on_ExecuteStatement(self, statement: dict[str, Any]) -> None:
         text = statement["text"]

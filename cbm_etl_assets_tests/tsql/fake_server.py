@@ -6,7 +6,6 @@ everything it was sent, and fails where it is told to: at once, only when the re
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,7 +42,7 @@ class FakeServer:
     """The server's memory. `tables`: role of ddl/table_columns -> column -> type."""
 
     tables: dict[str, dict[str, str]] = field(default_factory=dict)
-    state: list[Any] = field(default_factory=lambda: ["client", 1, 0, 0, None, 1, "[]", 0, "", "{}"])
+    state: list[Any] = field(default_factory=lambda: ["client", 1, 0, 0, None, 1, "[]", 0, "", ""])
     is_bootstrapped: bool = True
     duplicates: tuple[int, int] = (0, 0)
     other_version: int = 0
@@ -95,7 +94,7 @@ class FakeServer:
     def _apply(self) -> list[tuple[Any, ...]]:
         values = self.sent[-1][1]
         self.state[2], self.state[7], self.state[8] = values[4], values[4], values[5]
-        self.state[9] = json.dumps(self.outcome)
+        self.state[9] = " ".join(f"{name}={count}" for name, count in self.outcome.items())
         return [(self.state[9],)]
 
 

@@ -112,12 +112,10 @@ def conversation(spec: TableSpec, layout: Layout | None = None) -> Iterator[tupl
     yield fresh, "first load"
     for mode in MODES:
         for force in (False, True):
-            server = FakeServer(
-                tables=stored(spec), duplicates=(1, 1), state=["t", 7, 5, 5, NOW, 1, '["c1","-gone","~other"]', 0, "", "{}"]
-            )
+            server = FakeServer(tables=stored(spec), duplicates=(1, 1), state=["t", 7, 5, 5, NOW, 1, '["c1","-gone","~other"]', 0, "", ""])
             make_warehouse(server, layout).apply(request(spec, mode, force=force))
             yield server, f"{mode}{' by value' if force else ''}"
-    server = FakeServer(tables=stored(spec, narrower=True), other_version=1, state=["t", 7, 8, 8, NOW, 1, '["c1"]', 0, "", "{}"])
+    server = FakeServer(tables=stored(spec, narrower=True), other_version=1, state=["t", 7, 8, 8, NOW, 1, '["c1"]', 0, "", ""])
     make_warehouse(server, layout).apply(request(spec, "partition"))
     server.state[3] = 0
     make_warehouse(server, layout).apply(request(spec, "incremental", seq=9, run_id="r9"))

@@ -32,7 +32,7 @@ DONE = {"read": 3, "inserted": 2, "unchanged": 1}
 
 def ready(**changes: object) -> FakeServer:
     """A table loaded before, state as that load left it."""
-    return FakeServer(tables=stored(SPEC), state=["client", 7, 5, 5, None, 1, "[]", 5, "run-5", "{}"], outcome=DONE, **changes)  # type: ignore[arg-type]
+    return FakeServer(tables=stored(SPEC), state=["client", 7, 5, 5, None, 1, "[]", 5, "run-5", ""], outcome=DONE, **changes)  # type: ignore[arg-type]
 
 
 def test_a_merge_is_one_batch_and_its_outcome_comes_from_the_server() -> None:

@@ -10,9 +10,9 @@
         outcome_seq = @seq,
         outcome_run_id = @run_id,
         outcome = CONCAT(
-            N'{"read":', @read, N',"inserted":', @inserted, N',"updated":', @updated, N',"unchanged":', @unchanged,
-            N',"superseded":', @superseded, N',"resurrected":', @resurrected, N',"deduplicated":', @deduplicated,
-            N',"filtered":', @filtered, N',"deleted":', @deleted, N'}'
+            N'read=', @read, N' inserted=', @inserted, N' updated=', @updated, N' unchanged=', @unchanged,
+            N' superseded=', @superseded, N' resurrected=', @resurrected, N' deduplicated=', @deduplicated,
+            N' filtered=', @filtered, N' deleted=', @deleted
         )
     WHERE table_name = @table;
     DROP TABLE {{ staging }};

@@ -1,4 +1,4 @@
--- `outcome`: what the last apply counted, so that a load whose COMMIT got no answer can tell whether it was applied.
+-- `outcome`: what the last apply counted (no braces, no quotes: ODBC looks for escapes in a statement), so that a load whose COMMIT got no answer can tell whether it was applied.
 BEGIN TRY
     IF OBJECT_ID({{ state_name }}, N'U') IS NULL
         CREATE TABLE {{ state }} (

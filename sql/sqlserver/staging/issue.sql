@@ -9,7 +9,7 @@ BEGIN TRY
             table_name, last_issued_seq, last_applied_seq, last_full_seq, watermark, fencing_token, hash_columns, updated_at,
             outcome_seq, outcome_run_id, outcome
         )
-        VALUES (@table, 1, 0, 0, NULL, 1, N'[]', @now, 0, N'', N'{}');
+        VALUES (@table, 1, 0, 0, NULL, 1, N'[]', @now, 0, N'', N'');
     SELECT
         table_name, last_issued_seq, last_applied_seq, last_full_seq, watermark, fencing_token, hash_columns,
         outcome_seq, outcome_run_id, outcome
