@@ -54,14 +54,14 @@ def test_every_table_and_column_is_one_our_ddl_made(parser: ScriptDom) -> None:
     model.tables |= {"sys.indexes": {"name", "object_id"}}
     for name in ["baseline", *(stem for _, _, stem in migrations("sqlserver"))]:
         for sql in script("sqlserver", name):
-            for told in parser.ask(sql, model=True)["statements"]:
+            for told in parser.ask(sql, "names")["statements"]:
                 found = model.follow(told)
                 if not told["created"] and not starred(told):  # a table's own constraints are in its scope
                     unknown += [(name, what) for what in found if what not in DATEPARTS]
     assert {f"{o.schema}.{o.name}".lower() for o in own_objects("sqlserver") if o.kind == "table"} <= set(model.tables)
     checked = 0
     for name in COMMON:
-        for told in parser.ask(marked(statement(name)), model=True)["statements"]:
+        for told in parser.ask(marked(statement(name)), "names")["statements"]:
             if not starred(told):
                 checked += 1
                 unknown += [(name, what) for what in model.follow(told)]
@@ -71,7 +71,7 @@ def test_every_table_and_column_is_one_our_ddl_made(parser: ScriptDom) -> None:
 
 def test_a_planted_error_is_found(parser: ScriptDom) -> None:
     assert parser.errors(statement("log_start").replace("INSERT INTO", "INSERT ONTO"))
-    told = parser.ask(marked(statement("sla_read").replace("SlaHours", "SlaHrs")), model=True)["statements"]
+    told = parser.ask(marked(statement("sla_read").replace("SlaHours", "SlaHrs")), "names")["statements"]
     model = Model()
     model.tables["etl.table_sla"] = {"tablename", "priority", "slahours"}
     assert [what for one in told for what in model.follow(one)] == ["column SlaHrs"]
