@@ -6,7 +6,7 @@ import datetime as dt
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 ChannelName = Literal["teams", "email", "webhook", "slack", "pagerduty", "log"]
 SeverityName = Literal["info", "warning", "error", "critical"]
@@ -145,6 +145,14 @@ class StagesSettings(Section):
         return chosen
 
 
+# (objective, alert threshold, higher is better)
+PAIRS = (
+    ("availability_percent", "availability_alert_percent", True), ("latency_seconds", "latency_alert_seconds", False),
+    ("error_rate_percent", "error_rate_alert_percent", False), ("freshness_hours", "freshness_alert_hours", False),
+    ("quality_percent", "quality_alert_percent", True),
+)  # fmt: skip
+
+
 class SloSettings(Section):
     """Objectives of the platform and of every table that names none of its own (`slo:` and `freshness:` in its spec)."""
 
@@ -165,6 +173,14 @@ class SloSettings(Section):
     page_burn: float = Field(default=6, gt=0, description="budget burn over 6 h and 1 h that pages")
     ticket_burn: float = Field(default=1, gt=0, description="budget burn over 3 days and 6 h that makes a ticket")
     min_bad_events: int = Field(default=2, ge=1, description="bad events in the long window below which no burn is told")
+
+    @model_validator(mode="after")
+    def _alerts_are_past_the_objectives(self) -> SloSettings:
+        for objective, alert, higher_is_better in PAIRS:
+            promised, told = getattr(self, objective), getattr(self, alert)
+            if told > promised if higher_is_better else told < promised:
+                raise ValueError(f"{alert} {told:g} is stricter than {objective} {promised:g}: set both")
+        return self
 
 
 class JournalSettings(Section):

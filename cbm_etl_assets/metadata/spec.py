@@ -223,6 +223,17 @@ class SloSpec(_Model):
     quality_percent: float | None = Field(default=None, gt=0, lt=100, description="evaluated rules that hold")
     quality_alert_percent: float | None = Field(default=None, ge=0, lt=100, description="alert below it")
 
+    @model_validator(mode="after")
+    def _alerts_are_past_the_objectives(self) -> SloSpec:
+        for name, value in self:
+            alert = name.replace("_percent", "_alert_percent").replace("_seconds", "_alert_seconds")
+            told = getattr(self, alert, None) if "_alert_" not in name else None
+            if value is None or told is None:
+                continue
+            if told > value if name.startswith(("availability", "quality")) else told < value:
+                raise ValueError(f"{alert} {told:g} is stricter than {name} {value:g}")
+        return self
+
 
 class ScheduleSpec(_Model):
     cron: str = Field(default="0 2 * * *", description="minute hour day month weekday")

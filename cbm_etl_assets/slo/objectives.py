@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cbm_etl_assets.metadata.spec import SloSpec, TableSpec
-from cbm_etl_assets.sections import SloSettings
+from cbm_etl_assets.sections import PAIRS, SloSettings
 from cbm_etl_assets.slo.model import Objective, Objectives, Policy, Slo
 
 P95 = 0.95
@@ -15,11 +15,21 @@ def platform_objectives(settings: SloSettings) -> Objectives:
 
 def table_objectives(spec: TableSpec, settings: SloSettings) -> Objectives:
     own = {name: value for name, value in spec.slo.model_dump().items() if value is not None}
+    own |= {alert: _alert(own[o], settings, (o, alert), up) for o, alert, up in PAIRS if o in own and alert not in own}
     fresh = spec.freshness
     hours = (settings.freshness_hours, settings.freshness_alert_hours)
     if "freshness" in spec.model_fields_set:
         hours = (fresh.warn.total_seconds() / 3600, fresh.fail.total_seconds() / 3600)
     return _objectives(settings.model_copy(update=own), hours)
+
+
+def _alert(objective: float, settings: SloSettings, names: tuple[str, str], higher_is_better: bool) -> float:
+    """An objective without an alert threshold of its own is told as far past it, in proportion, as the platform's is."""
+    promised, told = (float(getattr(settings, name)) for name in names)
+    if higher_is_better:
+        return max(0.0, 100 - (100 - objective) * (100 - told) / (100 - promised))
+    most = 100.0 if names[0].endswith("percent") else float("inf")
+    return min(most, objective * told / promised)
 
 
 def is_watched_alone(spec: TableSpec) -> bool:

@@ -1,6 +1,7 @@
 """The maintenance job on a real instance: what leaves, what stays, and what the UI still says afterwards."""
 
 import datetime as dt
+import json
 import os
 from pathlib import Path
 from typing import Any, cast
@@ -17,8 +18,10 @@ from cbm_etl_assets.orchestration.maintenance import JOB
 from cbm_etl_assets.orchestration.prune import prune_runs
 from cbm_etl_assets.pipeline.maintenance import tidy
 from cbm_etl_assets.settings import JournalSettings, Settings
+from cbm_etl_assets_tests.control_fixture import control_postgres
 from cbm_etl_assets_tests.orchestration.helpers import FakePlatform, ScriptedLoader, catalog, daily, settings_in, spec
 
+__all__ = ["control_postgres"]
 NOW = dt.datetime.now(dt.UTC)
 
 
@@ -151,3 +154,24 @@ class _Platform:
 
     def now(self) -> dt.datetime:
         return NOW
+
+
+def test_the_same_on_postgresql(control_postgres: str, tmp_path: Path) -> None:
+    """Dagster's storage in production: all events in one table, no file a run."""
+    pytest.importorskip("dagster_postgres", reason="the extra `postgres` is not installed")
+    url = control_postgres.replace("postgresql+psycopg://", "postgresql+psycopg2://")
+    (tmp_path / "dagster.yaml").write_text(json.dumps({"storage": {"postgres": {"postgres_url": url}}, "telemetry": {"enabled": False}}))
+
+    @dg.asset(check_specs=[dg.AssetCheckSpec("good", asset="a")])
+    def a() -> dg.MaterializeResult:  # type: ignore[type-arg]
+        return dg.MaterializeResult(check_results=[dg.AssetCheckResult(passed=True)])
+
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        runs = [dg.materialize([a], instance=instance).run_id for _ in range(3)]
+        done = prune_runs(instance, dt.datetime.now(dt.UTC) + dt.timedelta(days=1))
+        assert (done.runs, done.checks) == (3, 2)
+        latest = instance.get_latest_materialization_event(dg.AssetKey("a"))
+        assert latest is not None
+        assert latest.run_id == runs[-1]
+        assert instance.get_runs() == []
+        assert instance.all_logs(runs[0]) == []

@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import replace
 
 import pytest
+from pydantic import ValidationError
 
 from cbm_etl_assets.settings import SloSettings
 from cbm_etl_assets.slo.breaches import slo_breaches
@@ -198,6 +199,21 @@ def test_a_table_may_promise_something_else() -> None:
     assert found[Slo.ERROR_RATE].objective == 1
     assert is_watched_alone(spec)
     assert not is_watched_alone(make_spec())
+
+
+def test_an_objective_alone_brings_its_alert_along_in_proportion() -> None:
+    found = table_objectives(make_spec(slo={"latency_seconds": 900, "availability_percent": 99.0, "error_rate_percent": 60}), SloSettings())
+    assert (found[Slo.LATENCY].alert, found[Slo.AVAILABILITY].alert) == (pytest.approx(1125), pytest.approx(95))
+    assert found[Slo.ERROR_RATE].alert == 100
+
+
+def test_an_alert_stricter_than_its_objective_is_refused() -> None:
+    with pytest.raises(ValidationError, match="latency_alert_seconds 150 is stricter than latency_seconds 900: set both"):
+        SloSettings(latency_seconds=900)
+    with pytest.raises(ValidationError, match="quality_alert_percent 95 is stricter than quality_percent 90"):
+        SloSettings(quality_percent=90)
+    with pytest.raises(ValidationError, match="latency_alert_seconds 5 is stricter than latency_seconds 10"):
+        make_spec(slo={"latency_seconds": 10, "latency_alert_seconds": 5})
 
 
 def test_settings_reach_every_table_without_a_promise_of_its_own() -> None:
