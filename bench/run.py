@@ -23,6 +23,8 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+from bench.bulk import bulk_ratios, bulk_rounds
+from bench.bulk_sqlserver import sqlserver_ratios, sqlserver_rounds
 from bench.measure import ChildError, Run, Series, run_child
 from bench.ours import Ours, write_specs
 from bench.server import BenchServer, bench_server
@@ -30,7 +32,7 @@ from bench.seven import seven_tables
 from bench.sources import BENCH_TABLES, SCHEMA, mutate_percent
 
 HERE = Path(__file__).parent
-OUR_PACKAGES = ("arrow-odbc", "dagster", "duckdb", "polars", "polars-hash", "pyarrow", "pyodbc")
+OUR_PACKAGES = ("adbc-driver-postgresql", "arrow-odbc", "dagster", "duckdb", "polars", "polars-hash", "pyarrow", "pyodbc")
 PEER_PACKAGES = ("connectorx", "dlt", "duckdb", "pandas", "pyodbc")
 BACKENDS = ("connectorx", "pyarrow")
 
@@ -263,14 +265,19 @@ def main(words: list[str]) -> int:
             with bench_server(folder / "server", list(rows), options.rows) as server:
                 bench = Bench(server, folder, options.peer_python.absolute(), rows)
                 run_tables(bench, options)
+                print("==> bulk load into PostgreSQL", flush=True)
+                bulk = bulk_rounds(server, options.rounds)
+            sqlserver = sqlserver_rounds(options.rounds)
             overhead, series = (None, None) if options.no_dagster else dagster_overhead(folder, options.rounds)
         except ChildError as error:
             print(f"error: {error}", file=sys.stderr)
             return 1
     if series:
         bench.series[series.name] = series
+    bench.series |= {one.name: one for one in (*bulk.values(), *sqlserver.values())}
     report = {
-        "ratios": ratios(bench, overhead), "rows": rows, "columns": {n: BENCH_TABLES[n].columns for n in rows},
+        "ratios": ratios(bench, overhead) | bulk_ratios(bulk) | sqlserver_ratios(sqlserver),
+        "rows": rows, "columns": {n: BENCH_TABLES[n].columns for n in rows},
         "measures": {name: one.report() for name, one in bench.series.items()},
         "failed_peers": bench.failed,
         "versions": versions(options.peer_python.absolute()), "machine": {"cpus": os.cpu_count(), "system": platform.system()},
