@@ -7,10 +7,12 @@ imported when the first spec with rules is read; what they do with rows is `qual
 
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, cached_property
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -61,7 +63,6 @@ class Kind:
     scope: Scope
     layers: tuple[Layer, ...]
     function: Callable[..., Any]
-    model: type[BaseModel]
     summary: str
     main: str = ""
     columns: tuple[str, ...] = ()
@@ -73,6 +74,13 @@ class Kind:
     @property
     def default_layer(self) -> Layer:
         return self.layers[0]
+
+    @cached_property
+    def model(self) -> type[Options]:
+        """The fields a spec may write. Built when the first rule of the kind is read: 5 ms each, and few kinds are used."""
+        parameters = list(inspect.signature(self.function).parameters.values())[1:]
+        fields: dict[str, Any] = {p.name: (p.annotation, ... if p.default is p.empty else p.default) for p in parameters}
+        return create_model(f"{self.name.title().replace('_', '')}Rule", __base__=Options, **fields)
 
 
 @dataclass(frozen=True)
@@ -120,16 +128,27 @@ def rule(
 
 def _kind(name: str, function: Callable[..., Any], traits: _Traits) -> Kind:
     parameters = list(inspect.signature(function).parameters.values())[1:]
-    fields: dict[str, Any] = {p.name: (p.annotation, ... if p.default is p.empty else p.default) for p in parameters}
-    model = create_model(f"{name.title().replace('_', '')}Rule", __base__=Options, **fields)
-    columns = tuple(n for n in fields if any(isinstance(m, Column) for m in model.model_fields[n].metadata))
-    each = bool(columns) and model.model_fields[columns[0]].annotation is str
+    marks = {p.name: list(_marks(p.annotation)) for p in parameters}
+    columns = tuple(n for n, found in marks.items() if any(isinstance(m, Column) for m in found))
     return Kind(
-        name=name, scope=traits.scope, layers=traits.layers, function=function, model=model, main=next(iter(fields), ""),
-        summary=(inspect.getdoc(function) or "").partition("\n")[0], columns=columns, each=each, sees_masks=traits.sees_masks,
+        name=name, scope=traits.scope, layers=traits.layers, function=function, main=parameters[0].name if parameters else "",
+        summary=(inspect.getdoc(function) or "").partition("\n")[0], columns=columns,
+        each=bool(columns) and _is_one(next(p.annotation for p in parameters if p.name == columns[0])), sees_masks=traits.sees_masks,
         tolerance=traits.tolerance,
-        other=next(((n, m.columns) for n in fields for m in model.model_fields[n].metadata if isinstance(m, OtherTable)), None),
+        other=next(((n, m.columns) for n, found in marks.items() for m in found if isinstance(m, OtherTable)), None),
     )  # fmt: skip
+
+
+def _marks(annotation: Any) -> Iterator[Any]:
+    """What `Annotated` says of a parameter, within `X | None` too."""
+    yield from getattr(annotation, "__metadata__", ())
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        for one in typing.get_args(annotation):
+            yield from _marks(one)
+
+
+def _is_one(annotation: Any) -> bool:
+    return typing.get_args(annotation)[:1] == (str,)
 
 
 @cache

@@ -127,7 +127,7 @@ def _without(line: Line, gone: Collection[str]) -> Line | None:
         left = [column for column in listed if str(column).lower() not in gone]
         if len(left) == len(listed):
             continue
-        if not kind.each or not left:
+        if parameter != kind.columns[0] or not kind.each or not left:
             return None
         return {name: given | {parameter: left}}
     return line

@@ -64,6 +64,8 @@ def _import_staging(spec: TableSpec) -> None:
 
     if not is_rename_only(spec):
         import cbm_etl_assets.transform.rows  # noqa: F401
+    if spec.rules:
+        import cbm_etl_assets.pipeline.gate  # noqa: F401
 
 
 @dataclass

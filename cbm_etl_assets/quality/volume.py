@@ -10,8 +10,10 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import TYPE_CHECKING
 
-from cbm_etl_assets.control.port import PastLoad
+if TYPE_CHECKING:
+    from cbm_etl_assets.control.port import PastLoad
 
 _WEEKDAY_LOADS = 4  # a month of Mondays; fewer say less than all days together
 _SCALE = 0.6745

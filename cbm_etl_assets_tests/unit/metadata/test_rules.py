@@ -105,6 +105,10 @@ def test_rules_of_a_column_that_is_gone_are_left_out_and_renamed_ones_follow() -
     assert lines_without(spec, {"gencod-v", "nom"}) == ["volume", lines[3]]
     assert rename_in(lines[0], "NOM", "nom_cli") == {"not_null": {"column": ["nom_cli", "gencod-v"]}}
     assert rename_in(lines[3], "nom", "x") == lines[3]
+    ordered: Any = {"monotonic": {"column": "cod_cli", "by": ["gencod-v", "nom"]}}
+    assert make_spec(quality=[ordered]).rules[0].parameters["by"] == ("gencod_v", "nom")
+    assert lines_without(make_spec(quality=[ordered]), {"nom"}) == []
+    assert rename_in(ordered, "nom", "x") == {"monotonic": {"column": "cod_cli", "by": ["gencod-v", "x"]}}
 
 
 @pytest.mark.parametrize(("fields", "said"), [
