@@ -20,7 +20,7 @@ from cbm_etl_assets.errors import CbmError, LostLockError, TransientWarehouseErr
 from cbm_etl_assets.settings import ControlSettings, Settings, WarehouseSettings
 from cbm_etl_assets.transform.rows import RowTransform
 from cbm_etl_assets.warehouse import registry
-from cbm_etl_assets.warehouse.port import ApplyRequest, Outcome, StagingTable, TableState, Warehouse
+from cbm_etl_assets.warehouse.port import Advises, ApplyRequest, Outcome, StagingTable, TableState, Warehouse
 from cbm_etl_assets.warehouse.sql import sql_root
 from cbm_etl_assets_tests.contract.test_warehouse import NOW, T0, Loader, row
 from cbm_etl_assets_tests.specs import make_spec
@@ -220,6 +220,23 @@ def test_many_threads_load_many_tables(postgres_database: str) -> None:
         assert list(pool.map(load, range(4))) == [Outcome(read=20, updated=20)] * 4
     assert [warehouse.query(f"SELECT count(*), min(nom) FROM ods.t{n}").rows for n in range(4)] == [[(20, "b")]] * 4
     warehouse.close()
+
+
+def test_a_database_that_cannot_hold_every_text_is_refused(postgres_database: str, server: Callable[..., Any]) -> None:
+    name = f"{postgres_database.rsplit('/', 1)[1]}_ascii"
+    server(f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+    try:
+        narrow = opened(postgres_database + "_ascii")
+        with pytest.raises(WarehouseError, match="encoded in SQL_ASCII"):
+            narrow.prepare()
+        narrow.close()
+    finally:
+        server(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_preflight_advises_on_the_server(kit: Loader) -> None:
+    assert isinstance(kit.warehouse, Advises)
+    assert kit.warehouse.advice() == ()
 
 
 def test_a_database_of_others_is_no_place_for_a_demo(kit: Loader, postgres_database: str, server: Callable[..., Any]) -> None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+OLDEST = 13_00_00  # server_version_num
 _BY_COPY = re.compile(r"^\W*(select|with|values|table)\b", re.IGNORECASE)
 
 
@@ -67,10 +68,16 @@ class PostgresWarehouse(Reading):
         self._staged: dict[str, int] = {}
 
     def prepare(self) -> None:
-        """Raises: TransientWarehouseError (out of reach), WarehouseError (login, database, rights)."""
+        """Raises: TransientWarehouseError (out of reach), WarehouseError (login, database, rights, encoding)."""
         if self._prepared:
             return
         with self._server.transaction() as session:
+            encoding = str(session.rows("session/server")[0][0])
+            if encoding != "UTF8":
+                raise WarehouseError(
+                    f"The warehouse's database is encoded in {encoding}: it cannot hold every text exactly.",
+                    remedy="create the database with ENCODING 'UTF8' TEMPLATE template0",
+                )
             missing = [str(name) for (name,) in session.rows("ddl/missing_schemas")]
             if missing or not session.rows("ddl/has_state")[0][0]:
                 session.rows("session/lock_table", {"table": ""})  # two first runs at once create one set
@@ -164,6 +171,16 @@ class PostgresWarehouse(Reading):
 
     def close(self) -> None:
         self._server.close()
+
+    def advice(self) -> tuple[str, ...]:
+        with self._server.transaction(reading=True) as session:
+            _, number, version, autovacuum = session.rows("session/server")[0]
+        told = []
+        if number < OLDEST:
+            told.append(f"PostgreSQL {version} is older than what is tested ({OLDEST // 10_000}): upgrade the server")
+        if not autovacuum:
+            told.append("autovacuum is off: the old versions of changed rows stay; switch it on")
+        return tuple(told)
 
     def start_over(self) -> None:
         with self._server.transaction() as session:
