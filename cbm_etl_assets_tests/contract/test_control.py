@@ -384,14 +384,17 @@ _TEXTS |= {"keys_source", "keys_ods", "content_source", "content_ods", "columns"
 _TEXTS |= {"kind", "change_class", "before", "after", "consequence"}
 _STAMPS |= {"opened", "seen", "closed", "notified", "acked", "due", "rest_until", "sent", "older"}
 _TEXTS |= {"alert_key", "state", "episode", "acked_by", "facts", "dedupe_key", "event_name", "route_name", "pattern", "cursor_text"}
-_TEXTS |= {"cursor_name"}
+_TEXTS |= {"cursor_name", "resource"}
+_STAMPS |= {"next_probe", "failed", "known", "scheduled", "evaluated"}
+_TEXTS |= {"slo", "unit"}
 _TEXTS |= {"rule_name", "rule_kind", "rule_text", "severity", "verdict", "sample_keys", "message"}
 
 
 def _execute_and_give_up(database: Database, name: str) -> None:
     sql = statement(name)
-    stamps = _STAMPS | ({"updated"} if name.startswith("watermark") else set())
-    values: dict[str, object] = {p: START if p in stamps else "x" if p in _TEXTS else 90 for p in re.findall(r":(\w+)", sql)}
+    stamps = _STAMPS | {"watermark": {"updated"}, "prune": {"before"}}.get(name.split("_")[0], set())
+    texts = _TEXTS - ({"after"} if name.startswith("dash") else set())  # there the last row seen
+    values: dict[str, object] = {p: START if p in stamps else "x" if p in texts else 90 for p in re.findall(r":(\w+)", sql)}
     with database.transaction() as session:
         _ = session.rows(sql, values) if sql.startswith("SELECT") else session.execute(sql, values)
         raise _GiveUp
