@@ -119,6 +119,8 @@ class Session:
             yield Result(columns, [])
             while columns and (rows := cursor.fetchmany(size)):
                 yield Result(columns, [tuple(row) for row in rows])
+            while cursor.nextset():  # what is left unread keeps the connection busy, and may be an error
+                continue
         except _driver_errors() as error:
             raise classify(error, self.table) from None
 

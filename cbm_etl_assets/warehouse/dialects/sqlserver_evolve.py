@@ -131,7 +131,7 @@ class Evolution:
         statements = self.statements
         check_row(table, wanted)
         if may_overflow(wanted):
-            _log.info("Table '%s': a row with every text filled would pass 8,060 bytes; such a row would be refused", table)
+            _log.warning("Table '%s': a row with every text filled passes 8,060 bytes, and SQL Server refuses such a row (511)", table)
         definitions = statements.definitions(wanted, self.request.spec.key_targets)
         storage = Fragment("") if statements.is_columnstore else statements.storage
         self.steps.append(statements.render(f"ddl/create_{what}", target=target, definitions=definitions, storage=storage))

@@ -1,5 +1,5 @@
 -- The least a login needs to load into the warehouse. Run by an administrator, in the warehouse's database.
--- Replace cbm_etl by the login's name; in sqlcmd's sense there is nothing else to fill in. May be run again.
+-- Replace cbm_etl by the login's name (an Entra ID account: CREATE USER [...] FROM EXTERNAL PROVIDER). May be run again.
 IF DATABASE_PRINCIPAL_ID(N'cbm_etl') IS NULL CREATE USER [cbm_etl] FOR LOGIN [cbm_etl];
 GO
 IF SCHEMA_ID(N'stg') IS NULL EXEC (N'CREATE SCHEMA [stg]');
