@@ -128,7 +128,8 @@ class PostgresApply:
     def _classify(self, state: TableState) -> dict[str, int]:
         """Outcome -> rows, of those that are not what ODS holds already."""
         hash_version = self.request.hash_version
-        other_version = bool(self.session.rows("ods/other_version", {"hash_version": hash_version}, target=self.target)[0][0])
+        places, version = {"target": self.target, "staging": self.staging}, {"hash_version": hash_version}
+        other_version = bool(self.session.rows("ods/other_version", version, **places)[0][0])
         plan = merging.comparison(self.request, state, retyped=self.tables.retyped, other_version=other_version)
         respelled = [f"o.{name} <> s.{name}" for name in map(self.session.statements.quote, plan.respelled)]
         by_hash = ["o._hashdiff <> s._hashdiff"] if plan.by_hash else []
