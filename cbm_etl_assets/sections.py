@@ -164,7 +164,7 @@ class SloSettings(Section):
     error_rate_alert_percent: float = Field(default=2, gt=0, le=100, description="alert above it")
     freshness_hours: float = Field(default=24, gt=0, description="age of the last good load of a table whose spec says none")
     freshness_alert_hours: float = Field(default=36, gt=0, description="stale after it: pages at once")
-    quality_percent: float = Field(default=99, gt=0, lt=100, description="evaluated rules that hold")
+    quality_percent: float = Field(default=99, gt=0, lt=100, description="evaluated rules that do not fail")
     quality_alert_percent: float = Field(default=95, ge=0, lt=100, description="alert below it")
     window_days: float = Field(default=30, gt=0, le=90, description="window of the error budgets")
     latency_window_days: float = Field(default=7, gt=0, le=90, description="window of the percentiles")

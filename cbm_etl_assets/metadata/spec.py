@@ -220,7 +220,7 @@ class SloSpec(_Model):
     latency_alert_seconds: float | None = Field(default=None, gt=0, description="alert above it")
     error_rate_percent: float | None = Field(default=None, gt=0, lt=100, description="failed loads")
     error_rate_alert_percent: float | None = Field(default=None, gt=0, le=100, description="alert above it")
-    quality_percent: float | None = Field(default=None, gt=0, lt=100, description="evaluated rules that hold")
+    quality_percent: float | None = Field(default=None, gt=0, lt=100, description="evaluated rules that do not fail")
     quality_alert_percent: float | None = Field(default=None, ge=0, lt=100, description="alert below it")
 
     @model_validator(mode="after")

@@ -63,7 +63,8 @@ def gather(control: Control, catalog: Mapping[str, TableSpec], settings: Setting
         _read_load(journal[str(row["TableName"])], row)
     for row in control.query(statement("slo_checks"), {"since": since}):
         table = journal[str(row["TableName"])]
-        (table.rules_held if row["Verdict"] == "VALID" else table.rules_broken).append(_instant(row["LogTs"]))
+        # A WARNING is what the rule's author wants to know and not to be alarmed by: it burns no budget.
+        (table.rules_broken if row["Verdict"] == "FAILED" else table.rules_held).append(_instant(row["LogTs"]))
     fresh = {str(r["TableName"]): _instant(r["StartedUtc"]) for r in control.query(statement("slo_fresh"))}
     promised = control.slo_promises({spec.name: _schedule(spec) for spec in catalog.values()})
     return [

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cbm_etl_assets.control.port import Control, LogEnd, LogStart
+from cbm_etl_assets.control.port import Control, LogEnd, LogStart, QualityRow
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.pipeline.objectives import measure
 from cbm_etl_assets.slo.breaches import slo_breaches
@@ -127,6 +127,15 @@ def test_views_answer_with_the_spelling_people_query(control: ControlKit) -> Non
     fresh = {r["TableName"]: r for r in control.store.query("SELECT * FROM etl.vw_SLO_Freshness")}
     assert {n: r["FreshnessStatus"] for n, r in fresh.items()} == {"client": "BREACH", "stock": "OK", "tva": "BREACH"}
     assert float(str(fresh["client"]["HoursOld"])) == pytest.approx(48, abs=0.1)
+
+
+def test_a_warning_burns_no_quality_budget(control: ControlKit) -> None:
+    verdicts = ["VALID"] * 90 + ["WARNING"] * 9 + ["FAILED"] + ["SKIPPED"] * 5
+    rows = [QualityRow("r", "client", 1, "ods", "", f"rule {i}", "not_null", "nom", "", "WARN", False, v, 10, 1, 10.0, "[]", 0.1, "")
+            for i, v in enumerate(verdicts)]  # fmt: skip
+    control.store.add_quality(rows)
+    found = seen(control, specs("client"), control.clock.forward(seconds=1)).get(Slo.QUALITY)
+    assert (found.total, found.bad, found.measured, found.state) == (100, 1, 99.0, State.OK)
 
 
 def test_not_recorded_writes_no_evaluation(control: ControlKit) -> None:

@@ -100,3 +100,18 @@ def test_metrics_write_and_export(desk: Desk, tmp_path: Path) -> None:
     assert 'cbm_loads_24h{status="failed",table="client"} 0.0' in Path(found["file"]).read_text()
     code, found = desk.json("metrics", "export", str(tmp_path / "out"))
     assert sorted(Path(f).name for f in found["files"]) == ["cbm_etl.json", "cbm_rules.yml"]
+
+
+def test_the_end_of_a_run_publishes_only_where_something_is_configured(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cbm_etl_assets.pipeline import aftermath
+
+    asked: list[list[str]] = []
+    monkeypatch.setattr(aftermath, "publish", lambda _control, _catalog, _settings, ids: asked.append(list(ids)) or ["a word"])
+    runtime = Runtime(load_settings=lambda _home: desk.settings, load_catalog=lambda _settings: CATALOG, starts_readers=False)
+    runtime.publish(runtime.output(), ["r1"])
+    assert asked == []
+    desk.settings = Settings(home=tmp_path, observability=ObservabilitySettings(metrics_file=tmp_path / "m.prom"))
+    wired = Runtime(load_settings=lambda _home: desk.settings, load_catalog=lambda _settings: CATALOG, starts_readers=False)
+    wired.publish(wired.output(), ["r1", "r2"])
+    wired.close()
+    assert asked == [["r1", "r2"]]
