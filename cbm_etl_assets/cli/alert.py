@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cbm_etl_assets.pipeline.watch import Watchman
 
 app = typer.Typer(no_args_is_help=True, help="Alerts: test a channel, list, acknowledge, silence.")
-COLUMNS = ("key", "severity", "state", "since (UTC)", "told", "acknowledged by", "what")
+COLUMNS = ("key", "severity", "state", "since (UTC)", "last message (UTC)", "acknowledged by", "what")
 OUTBOX = ("id", "route", "alert", "event", "state", "attempts", "due (UTC)", "last error")
 ROUTES = ("route", "channel", "severities", "failures", "rests until (UTC)", "last sent (UTC)", "last error")
 
