@@ -20,6 +20,7 @@ from cbm_etl_assets.pipeline.verify import verify
 from cbm_etl_assets.pipeline.why import asof, why
 from cbm_etl_assets.settings import WarehouseSettings
 from cbm_etl_assets.twin.handle import TwinHandle
+from cbm_etl_assets_tests.integration.cli.test_verify_commands import play
 from cbm_etl_assets_tests.line_fixture import Line, article_spec
 from cbm_etl_assets_tests.warehouse_fixture import control_postgres, postgres_database
 
@@ -135,3 +136,34 @@ def test_co04_readers_never_see_fewer_rows_during_a_full_load(server_line: Line,
         reader.join()
     assert len(counts) > 3
     assert set(counts) == {5200}
+
+
+def test_every_command_works_on_it(server_line: Line) -> None:
+    """The command line knows nothing of warehouses; what each says of this one is asked for here."""
+    line = server_line
+    line.spec = article_spec(history=True)
+    first = play(line, "run", "article", "--json")
+    assert (first.code, first.document["tables"][0]["rows"]["inserted"]) == (0, 200)
+    put(line, "A00003", "second version", 5)
+    assert play(line, "plan", "article", "--json").code == 0
+    backfilled = play(line, "backfill", "article", "--from", "2026-01-30", "--to", "2026-02-02", "--json")
+    assert (backfilled.code, backfilled.document["tables"][0]["rows"]["updated"]) == (0, 1)
+    for command in (["sweep", "article"], ["verify", "--all"], ["repair", "article"], ["preflight"], ["status"], ["profile", "article"]):
+        played = play(line, *command, "--json")
+        assert (command, played.code) == (command, 0), played.err
+    assert "second version" in play(line, "why", "article", "A00003").out
+    assert play(line, "asof", "article", "2026-01-20", "--json").code == 0
+    asked = play(line, "sql", 'SELECT count(*) AS n, sum(qte) AS total FROM ods.article WHERE "Libelle" IS NOT NULL', "--json")
+    assert asked.code == 0
+    assert play(line, "sql", "DELETE FROM ods.article").code == 1
+    line.assert_equal()
+
+
+def test_dagster_has_no_pool_and_no_duckdb_marts_for_it(server_line: Line) -> None:
+    from cbm_etl_assets.orchestration.build import build_defs
+
+    definitions = build_defs({server_line.spec.name: server_line.spec}, server_line.settings())
+    keys = {key.to_user_string() for key in definitions.resolve_all_asset_keys()}
+    assert keys == {"raw/article", "stg/article", "ods/article"}
+    [asset] = [a for a in definitions.assets or [] if hasattr(a, "op")]
+    assert asset.op.pool is None
