@@ -97,6 +97,8 @@ def demo(
 
     An OpenEdge-like server is started, seven tables are loaded in full, changed, loaded incrementally, one partition is
     loaded again, and source and ODS are compared row by row. It works in CBM_HOME/demo and touches nothing else.
+    With CBM_WAREHOUSE__KIND=postgresql the warehouse is a database on the twin's server, or the empty one that
+    CBM_WAREHOUSE__CONNECTION_STRING names.
     JSON: ok, exit_code, seconds, home, loads[step, table, rows{...}, ...], proof[table, equal, ...]
     """
     from cbm_etl_assets.cli.demo_story import Teller, demo_settings

@@ -18,7 +18,7 @@ from cbm_etl_assets.errors import BusyError
 from cbm_etl_assets.metadata.catalog import load_catalog
 from cbm_etl_assets.pipeline.compare import Comparison
 from cbm_etl_assets.reliability.process import process_owner
-from cbm_etl_assets.settings import PACKAGE_DIR
+from cbm_etl_assets.settings import PACKAGE_DIR, WarehouseSettings
 from cbm_etl_assets_tests.unit.cli.fakes import CANARY, Stage
 from cbm_etl_assets_tests.unit.cli.test_load import bad, good
 
@@ -53,6 +53,11 @@ def test_the_demo_touches_no_real_store(tmp_path: Path) -> None:
     assert CANARY not in "".join(settings.secrets())
     for path in (settings.home, settings.tables_dir, settings.warehouse_path, Path(settings.lake_url), settings.control_dir):
         assert path.is_relative_to(tmp_path / "demo")
+
+
+def test_the_demo_keeps_a_warehouse_on_a_server(tmp_path: Path) -> None:
+    held = WarehouseSettings(kind="postgresql", lock_wait_seconds=7)
+    assert demo_settings(Stage(tmp_path).settings().model_copy(update={"warehouse": held})).warehouse == held
 
 
 def test_the_copied_tables_are_the_packaged_ones_with_recent_partitions(tmp_path: Path) -> None:
