@@ -6,7 +6,9 @@ On the server of CBM_TEST_SQLSERVER where it is given; else our T-SQL runs on it
 from __future__ import annotations
 
 import datetime as dt
+import os
 import random
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -110,6 +112,32 @@ def test_rounds_of_changes_are_certified_and_both_warehouses_hold_the_same_hashe
     assert current[0] == current[1]
     assert len(history[0]) > len(current[0])
     assert history[0] == history[1]
+
+
+@pytest.mark.skipif(not os.environ.get(live.VARIABLE), reason=f"{live.VARIABLE} names no server: the stand-in has no second session")
+def test_co04_readers_never_see_fewer_rows_during_a_full_load(server_line: Line) -> None:
+    line, counts, stop = server_line, list[int](), threading.Event()
+    line.execute("INSERT INTO pub.article SELECT 'B' || g, NULL, 'x', 1, timestamp '2026-01-01' FROM generate_series(1, 5000) g")
+    line.load()
+    warehouse = line.platform.warehouse
+    assert isinstance(warehouse, SqlServerWarehouse)
+
+    def read() -> None:
+        with warehouse.connector.session() as session:
+            while not stop.is_set():
+                rows, new = session.rows("SELECT COUNT(*), COUNT(CASE WHEN qte = 77 THEN 1 END) FROM [ods].[article];")[0]
+                assert new in (0, 5000)  # all of the load or nothing of it
+                counts.append(rows)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        line.execute("UPDATE pub.article SET qte = 77 WHERE cod_art LIKE 'B%%'")
+        assert line.load(Mode.FULL).outcome.updated == 5000
+    finally:
+        stop.set()
+        reader.join()
+    assert set(counts) == {5200}
 
 
 def hashes(line: Line, table: str) -> list[tuple[object, ...]]:
