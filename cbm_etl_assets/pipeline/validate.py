@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Iterable
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -147,7 +148,8 @@ class Validation:
         )  # fmt: skip
         if self.options.on_quality:
             self.options.on_quality(report)
-        self.platform.control.add_quality(report.rows())
+        with suppress(CbmError) if error else nullcontext():  # the first error is the one to tell
+            self.platform.control.add_quality(report.rows())
         return report
 
     # -- inside -----------------------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ class Relation:
     def live(self) -> Fragment:
         if self.schema != "ods":
             return Fragment("1 = 1")
-        return Fragment("NOT r._is_deleted" + (f" AND r._load_seq = {self.seq:d}" if self.seq is not None else ""))
+        return Fragment("r._deleted_at IS NULL" + (f" AND r._load_seq = {self.seq:d}" if self.seq is not None else ""))
 
 
 @dataclass(frozen=True)

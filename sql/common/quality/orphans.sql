@@ -5,6 +5,6 @@ FROM {{ relation }} AS r
 LEFT JOIN (
     SELECT DISTINCT {{ theirs }}, 1 AS found
     FROM {{ other }} AS o
-    WHERE NOT o._is_deleted
+    WHERE o._deleted_at IS NULL
 ) AS o ON {{ same }}
 WHERE {{ live }} AND {{ filled }};
