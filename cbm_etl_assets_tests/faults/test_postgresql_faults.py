@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -28,6 +31,7 @@ from cbm_etl_assets_tests.warehouse_fixture import control_postgres, postgres_da
 
 __all__ = ["control_postgres", "postgres_database"]
 LOCK_WAIT_SECONDS = 0.3
+REPOSITORY = Path(__file__).parent.parent.parent
 
 
 def opened(url: str, lock_wait_seconds: float = LOCK_WAIT_SECONDS) -> Warehouse:
@@ -120,8 +124,13 @@ def test_the_scripts_for_a_dba_give_rights_enough_and_no_more(postgres_database:
 
 
 @pytest.mark.parametrize(
-    "statement", ["LOCK TABLE ods.client IN ACCESS EXCLUSIVE MODE", "SELECT * FROM stg._cbm_state FOR UPDATE"], ids=["table", "state"]
-)
+    "statement",
+    [
+        "LOCK TABLE ods.client IN ACCESS EXCLUSIVE MODE", "SELECT * FROM stg._cbm_state FOR UPDATE",
+        "SELECT pg_advisory_xact_lock(hashtextextended('cbm_etl_assets.client', 0))",
+    ],
+    ids=["table", "state", "loader"],
+)  # fmt: skip
 def test_cf09_a_blocked_table_says_so_and_the_retry_succeeds(kit: Loader, postgres_database: str, statement: str) -> None:
     kit.load([row(1)])
     state, staging = kit.stage([row(1, "y"), row(2)])
@@ -164,6 +173,52 @@ def test_a_link_cut_in_the_merge_is_transient_and_leaves_nothing(kit: Loader, se
             kit.warehouse.apply(request_of(kit, state, staging))
     assert kit.stored() == [(1, "x")]
     assert kit.warehouse.apply(request_of(kit, state, staging)) == Outcome(read=1, updated=1)
+
+
+KILLED = """
+import sys, time
+from cbm_etl_assets_tests.contract.test_warehouse import Loader, row
+from cbm_etl_assets_tests.faults.test_postgresql_faults import opened, request_of
+from cbm_etl_assets_tests.specs import make_spec
+kit = Loader(opened(sys.argv[1], 60), make_spec(history=True))
+if sys.argv[2] == "copy":
+    def rows():
+        yield from ()
+        print("ready", flush=True)
+        time.sleep(600)
+    from cbm_etl_assets.warehouse.port import StagingTable
+    state = kit.warehouse.acquire("client")
+    kit.warehouse.load_staging(kit.spec, StagingTable("client", f"client__{state.last_issued_seq}", state.last_issued_seq), rows())
+state, staging = kit.stage([row(1, "killed"), row(3, "killed")])
+print("ready", flush=True)
+kit.warehouse.apply(request_of(kit, state, staging))
+"""
+
+
+@pytest.mark.parametrize("where", ["copy", "merge"])
+def test_a_load_killed_anywhere_is_as_if_it_had_never_been(postgres_database: str, server: Callable[..., Any], where: str) -> None:
+    """kill -9 in the bulk copy and in the merge: the very next load finds no lock, no rows and no staging table of it."""
+    kit = Loader(opened(postgres_database, lock_wait_seconds=20), make_spec(history=True))
+    kit.load([row(1), row(2)])
+    before = kit.stored()
+    with psycopg.connect(postgres_database) as other:
+        other.execute("LOCK TABLE ods.client IN ACCESS EXCLUSIVE MODE")
+        child = subprocess.Popen([sys.executable, "-c", KILLED, postgres_database, where], stdout=subprocess.PIPE, cwd=REPOSITORY)
+        with child:
+            assert child.stdout
+            assert child.stdout.readline() == b"ready\n"
+            if where == "merge":
+                waiting = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'cbm-etl' AND wait_event_type = 'Lock'"
+                deadline = time.monotonic() + 60
+                while not server(waiting) and time.monotonic() < deadline:
+                    time.sleep(0.05)
+            child.kill()
+        other.rollback()
+    assert kit.stored() == before
+    assert kit.load([row(1), row(2, "y")]) == Outcome(read=2, unchanged=1, updated=1)
+    assert kit.warehouse.left_over() == []
+    assert len(kit.versions()) == 3
+    kit.warehouse.close()
 
 
 def test_a_commit_nobody_heard_of_is_not_done_twice(kit: Loader) -> None:
