@@ -18,6 +18,7 @@ from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.reliability.deadline import remaining_seconds
 from cbm_etl_assets.reliability.redact import redact
 from cbm_etl_assets.warehouse.dialects.sqlserver_connect import LOGIN_SECONDS, Connector, Session, pairs, shortest
+from cbm_etl_assets.warehouse.dialects.sqlserver_errors import classify_bulk
 from cbm_etl_assets.warehouse.dialects.sqlserver_fit import Fitting, TooWide
 from cbm_etl_assets.warehouse.dialects.sqlserver_statements import SqlServerStatements
 from cbm_etl_assets.warehouse.port import StagingTable
@@ -197,6 +198,8 @@ class StagingLoad:
         with self.connector.session(self.spec.name) as session:
             self._probe(session)
         text = redact(str(error), [self.connector.connection_string]).strip()
+        if known := classify_bulk(text, self.spec.name):
+            return known
         shown = f"Table '{self.spec.name}': the bulk copy ended early: {text}"
         if any(word in text.lower() for word in _LINK):
             return TransientWarehouseError(shown)
@@ -233,6 +236,8 @@ class _Stream:
         """What it raises would reach the sender as a bare text: kept here, to be raised as it was."""
         try:
             yield from self._fitting_ones()
+        except GeneratorExit:
+            raise  # the sender gave up first: its error is the one to tell
         except BaseException as error:
             self.error = error
             raise

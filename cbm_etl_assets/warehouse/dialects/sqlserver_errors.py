@@ -36,6 +36,8 @@ _TRANSIENT = frozenset({
     40143, 40197, 40501, 40540, 40613, 49918, 49919, 49920, 4221, 10928, 10929,  # Azure SQL
     NOT_LOCKED, MOVED,
 })  # fmt: skip
+# Three digits and more: 'error 20' of a library is no number of the server.
+_NAMED_NUMBER = re.compile(r"(?i)\b(?:number|error|code|msg)\b\D{0,4}(\d{3,5})\b")
 _WAITED = frozenset({1222, NOT_LOCKED})
 _DATA_LOSS = re.compile(r"(?i)\b(truncated value|the duplicate key value is)\b.*", re.DOTALL)
 _CERTIFICATE = re.compile(r"(?i)certificate|SSL Provider|TLS")
@@ -109,6 +111,15 @@ def classify(error: Exception, table: str = "") -> CbmError:
     if words := _FINAL.get(number):
         return words.kind(f"{subject}{words.what} (SQL Server {number}: {said(sentence)}).", remedy=words.remedy)
     return _by_state(subject, state, number, said(sentence))
+
+
+def classify_bulk(text: str, table: str) -> CbmError | None:
+    """An error of the bulk copy, which carries its number in its words if at all; None where they tell nothing known."""
+    for found in _NAMED_NUMBER.findall(text):
+        number = int(found)
+        if number in _TRANSIENT or number in _FINAL:
+            return classify(Exception("42000", f"[42000] {text} ({number})"), table)
+    return None
 
 
 def _transient(subject: str, number: int, sentence: str) -> CbmError:

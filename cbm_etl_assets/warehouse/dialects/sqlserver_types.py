@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from cbm_etl_assets.errors import WarehouseError
 from cbm_etl_assets.metadata.types import Kind, LogicalType
 
-MAX_IDENTIFIER = 128
-MAX_COLUMNS = 1024
 MAX_ROW_BYTES = 8060
 _OWN_BYTES = 160  # header, null bitmap and the technical columns of a row
 MAX_NVARCHAR, MAX_VARBINARY = 4000, 8000  # in UTF-16 units and bytes; longer is (max)

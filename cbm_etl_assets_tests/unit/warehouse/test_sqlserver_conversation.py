@@ -197,6 +197,30 @@ def test_a_bulk_copy_that_fails_is_asked_about_over_the_other_driver() -> None:
         load(server, [named("b")], fail_after=1, error=RuntimeError("server error"))
 
 
+@pytest.mark.parametrize(("text", "kind", "words"), [
+    ("SQL Server error 1105, class 17: Could not allocate space for object 'stg.client__7'", WarehouseError, "data files are full"),
+    ("SqlServerError { number: 9002, message: The transaction log is full }", WarehouseError, "transaction log is full"),
+    ("Error: 1205, deadlocked", TransientWarehouseError, "1205"), ("Bulk copy operation timed out", TransientWarehouseError, "timed out"),
+    ("error 20 while packing", WarehouseError, "ended early: error 20 while packing"),
+])  # fmt: skip
+def test_a_number_in_the_words_of_the_bulk_copy_is_understood(text: str, kind: type[CbmError], words: str) -> None:
+    with pytest.raises(kind, match=words) as caught:
+        load(FakeServer(), [named("b")], fail_after=1, error=RuntimeError(text))
+    assert type(caught.value) is kind
+
+
+def test_a_sender_that_lets_go_of_the_rows_first_is_the_one_that_failed() -> None:
+    """Closing the reader ends our generator: that is no error of the rows."""
+
+    def sender(_target: object, _names: object, reader: pa.RecordBatchReader) -> None:
+        reader.read_next_batch()
+        reader.close()
+        raise RuntimeError("connection reset by peer")
+
+    with pytest.raises(TransientWarehouseError, match="connection reset by peer"):
+        make_warehouse(FakeServer(), sender=sender).load_staging(SPEC, STAGING, [named("b"), named("c")])
+
+
 def test_a_panic_of_the_bulk_library_is_an_error_of_ours_an_interrupt_is_not() -> None:
     panic = type("PanicException", (BaseException,), {})("index out of bounds")
     with pytest.raises(WarehouseError, match="index out of bounds"):
