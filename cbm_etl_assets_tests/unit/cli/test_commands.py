@@ -14,7 +14,8 @@ from cbm_etl_assets_tests.unit.cli.fakes import Stage
 
 ROOT = Path(__file__).parents[3]
 EXPECTED = {
-    "demo", "run", "backfill", "sweep", "plan", "preflight", "status", "slo", "health", "maintenance", "metrics serve", "metrics write", "metrics export", "profile", "sql", "ui", "tables add", "tables list", "tables check",
+    "slo", "health", "maintenance", "metrics serve", "metrics write", "metrics export",
+    "demo", "run", "backfill", "sweep", "plan", "preflight", "status", "profile", "sql", "ui", "tables add", "tables list", "tables check",
     "tables sync",
     "tables import-df", "tables import-config", "tables schema", "twin start", "twin stop", "twin status", "twin load", "twin mutate",
     "twin fault", "twin statements", "lake list", "lake clean",
