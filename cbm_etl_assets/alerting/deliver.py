@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from cbm_etl_assets.alerting import registry
-from cbm_etl_assets.alerting.events import Notice
+from cbm_etl_assets.alerting.events import Kind, Notice
 from cbm_etl_assets.alerting.http import Answer, Fate, Http
 from cbm_etl_assets.alerting.routes import Route
 from cbm_etl_assets.alerting.view import Look, views
@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 BACKOFF = RetryPolicy(base_seconds=30.0, cap_seconds=1800.0)
 LEASE_SECONDS = 120.0  # longer than any drain: a lease that ran out belongs to a process that is gone
 DRAIN_SECONDS = 10.0
+Told = tuple[AlertMessage, Notice]
 
 
 @dataclass(frozen=True)
@@ -101,19 +102,34 @@ class _Route:
     def _run(self, owner: str) -> None:
         channel = registry.channel(self.route.channel)
         messages = self.alerts.claim(self.route.name, owner, lease_seconds=LEASE_SECONDS)
-        together = channel.GROUPS and len(messages) > self.tools.group_above
-        batches = [messages] if together else [[message] for message in messages]
+        batches = self._batches(self._readable(messages), channel.GROUPS)
         for position, batch in enumerate(batches):
             late = self.tools.clockwork.monotonic() >= self.deadline
             answer = Answer(Fate.LATER, "no time left") if late else self._send(channel, batch)
             if answer.fate is Fate.LATER:
-                self._rest([m for later in batches[position:] for m in later], owner, answer, is_failure=not late)
+                self._rest([message for later in batches[position:] for message, _ in later], owner, answer, is_failure=not late)
                 return
-            self._settle(batch, answer)
+            self._settle([message for message, _ in batch], answer)
 
-    def _send(self, channel: registry.Channel, batch: Sequence[AlertMessage]) -> Answer:
-        notices = [Notice.load(message.payload) for message in batch]
-        return channel.send(self.route, views(notices, self.tools.look), self.tools.look, self.tools.http)
+    def _readable(self, messages: Sequence[AlertMessage]) -> list[Told]:
+        """A row that cannot be read is refused: it must not hold up the others for ever."""
+        found = []
+        for message in messages:
+            try:
+                found.append((message, Notice.load(message.payload)))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                self._settle([message], Answer(Fate.REFUSED, f"unreadable payload: {type(error).__name__}"))
+        return found
+
+    def _batches(self, messages: Sequence[Told], groups: bool) -> list[list[Told]]:
+        """Many at once are one message; the daily summary is always one of its own."""
+        alone = [[one] for one in messages if one[1].kind is Kind.SUMMARY]
+        others = [one for one in messages if one[1].kind is not Kind.SUMMARY]
+        return [*([others] if groups and len(others) > self.tools.group_above else [[one] for one in others]), *alone]
+
+    def _send(self, channel: registry.Channel, batch: Sequence[Told]) -> Answer:
+        seen = views([notice for _, notice in batch], self.tools.look)
+        return channel.send(self.route, seen, self.tools.look, self.tools.http)
 
     def _settle(self, batch: Sequence[AlertMessage], answer: Answer) -> None:
         ids, name = [message.id for message in batch], self.route.name

@@ -34,6 +34,7 @@ class Kind(StrEnum):
     CIRCUIT = "circuit"
     ASSET_FRESHNESS = "asset_freshness"  # assets of users and marts, as Dagster judges them
     DAGSTER_RUN = "dagster_run"  # a run that ended before our journal knew it
+    WATCH = "watch"  # a rule of ours that cannot be evaluated
     CHANNEL = "channel"  # a route of ours that does not deliver
     HEALTH = "health"
     LOAD = "load"  # one finished load somebody wants to hear of

@@ -101,7 +101,8 @@ def _title(notice: Notice, table: str, look: Look) -> str:
 def _facts(notice: Notice, table: str, look: Look) -> list[tuple[str, str]]:
     found = [(look.label("table"), table)] if notice.table else []
     if notice.kind not in (Kind.SUMMARY, Kind.TEST):
-        found.append((look.label("owner"), ", ".join(owner(o) for o in notice.facts.owners[:5]) or look.label("none")))
+        if notice.table:
+            found.append((look.label("owner"), ", ".join(owner(o) for o in notice.facts.owners[:5]) or look.label("none")))
         found.append((look.label("since"), look.stamp(notice.since)))
         if notice.event is Event.RECOVERED:
             found.append((look.label("until"), look.stamp(notice.at)))

@@ -6,19 +6,22 @@ Each reader turns rows of the control database into conditions with a stable key
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from cbm_etl_assets.alerting.events import Condition, Facts, Kind, Severity
 from cbm_etl_assets.control.port import Control
 from cbm_etl_assets.control.sql import statement
+from cbm_etl_assets.errors import CbmError
 from cbm_etl_assets.metadata.spec import Priority, TableSpec
 from cbm_etl_assets.reliability.breaker import BreakerState
 from cbm_etl_assets.reliability.redact import redact
 from cbm_etl_assets.settings import Settings
 
+logger = logging.getLogger(__name__)
 Row = Mapping[str, object]
 DAY = dt.timedelta(hours=24)
 HORIZON = dt.timedelta(days=90)  # a table that failed longer ago and was not loaded since is the freshness alert's
@@ -52,6 +55,12 @@ class Desk:
         """With the table's owners and all that depends on it."""
         spec = self.catalog.get(table)
         return replace(known or Facts(), owners=spec.owners if spec else (), downstream=self.downstream(table))
+
+    @cached_property
+    def failures(self) -> list[Row]:
+        """Failed loads of the last day, and older ones that nothing has healed."""
+        rows = self.rows("watch_failures", since=self.now - HORIZON, started=self.now - DAY)
+        return [row for row in rows if row["ErrorClass"] not in CANCELLED]
 
     @cached_property
     def _dependants(self) -> dict[str, list[str]]:
@@ -97,14 +106,9 @@ class Streak:
     healed: Row | None
 
 
-def failed_rows(desk: Desk) -> list[Row]:
-    rows = desk.rows("watch_failures", since=desk.now - HORIZON, started=desk.now - DAY)
-    return [row for row in rows if row["ErrorClass"] not in CANCELLED]
-
-
-def streaks(desk: Desk, failures: Sequence[Row]) -> list[Streak]:
+def streaks(desk: Desk) -> list[Streak]:
     by_table: dict[str, list[Row]] = defaultdict(list)
-    for row in failures:
+    for row in desk.failures:
         if row["TableName"] in desk.catalog:
             by_table[str(row["TableName"])].append(row)
     found = []
@@ -122,10 +126,10 @@ def _heals(good: Row, failed: Row) -> bool:
     return number(good["LogId"]) > number(failed["LogId"]) and (good["Mode"] not in NARROW or good["Mode"] == failed["Mode"])
 
 
-def load_conditions(desk: Desk, failures: Sequence[Row]) -> list[Condition]:
+def load_conditions(desk: Desk) -> list[Condition]:
     """One a table: the streak that lasts, else the newest that is over."""
     chosen: dict[str, Streak] = {}
-    for streak in sorted(streaks(desk, failures), key=lambda s: (s.healed is None, number(s.failed[-1]["LogId"]))):
+    for streak in sorted(streaks(desk), key=lambda s: (s.healed is None, number(s.failed[-1]["LogId"]))):
         chosen[streak.table] = streak
     return [_load_condition(desk, streak) for streak in chosen.values() if desk.notifies(streak.table, "failure")]
 
@@ -141,8 +145,8 @@ def _load_condition(desk: Desk, streak: Streak) -> Condition:
     )  # fmt: skip
 
 
-def failure_count(desk: Desk, failures: Sequence[Row]) -> list[Condition]:
-    recent = [row for row in failures if stamp(row["EndedUtc"]) > desk.now - DAY]
+def failure_count(desk: Desk) -> list[Condition]:
+    recent = [row for row in desk.failures if stamp(row["EndedUtc"]) > desk.now - DAY]
     limit = desk.settings.alerts.max_failures
     if len(recent) <= limit:
         return []
@@ -245,7 +249,9 @@ def objective_conditions(desk: Desk) -> list[Condition]:
         )
         if breach.kind == "threshold" and desk.now - (since or desk.now) < STEADY:
             continue
-        facts = desk.facts(breach.table, Facts(detail=breach.summary))
+        numbers = {"measured": breach.measured, "objective": breach.objective, "limit": breach.alert}
+        known = {name: round(value, 2) for name, value in numbers.items() if value is not None}
+        facts = desk.facts(breach.table, Facts(detail=breach.summary, numbers=known))
         found.append(Condition(breach.key, kinds[breach.kind], severity, since or desk.now, breach.table, facts=facts))
     return found
 
@@ -264,3 +270,42 @@ def route_conditions(desk: Desk) -> list[Condition]:
         for name, state in alerts.routes().items()
         if state.failures >= ROUTE_FAILURES
     ]  # fmt: skip
+
+
+# --- all of them -------------------------------------------------------------------------------------------------------
+
+Reader = Callable[[Desk], list[Condition]]
+OBJECTIVES: Mapping[Reader, frozenset[Kind]] = {
+    objective_conditions: frozenset({Kind.FRESHNESS, Kind.SLO_BURN, Kind.SLO_THRESHOLD}),
+}
+READERS: Mapping[Reader, frozenset[Kind]] = {
+    load_conditions: frozenset({Kind.RUN_FAILURE, Kind.MASS_DELETE, Kind.QUARANTINE, Kind.DRIFT}),
+    failure_count: frozenset({Kind.FAILURES}),
+    drift_conditions: frozenset({Kind.DRIFT}),
+    quarantine_conditions: frozenset({Kind.QUARANTINE}),
+    quality_conditions: frozenset({Kind.QUALITY}),
+    certificate_conditions: frozenset({Kind.CERTIFICATE}),
+    circuit_conditions: frozenset({Kind.CIRCUIT}),
+    route_conditions: frozenset({Kind.CHANNEL}),
+}
+
+
+def look(desk: Desk, readers: Mapping[Reader, frozenset[Kind]]) -> tuple[list[Condition], frozenset[Kind]]:
+    """What holds, and the kinds that were looked for. A reader with a defect is an alert itself and silences no other.
+
+    Raises: CbmError when the control database cannot be read: then nothing is known.
+    """
+    found: list[Condition] = []
+    unread: set[Kind] = set()
+    for reader, kinds in readers.items():
+        try:
+            found += reader(desk)
+        except CbmError:
+            raise
+        except Exception as error:
+            logger.exception("Alerts: %s failed", reader.__name__)
+            unread |= kinds
+            facts = Facts(subject=reader.__name__, error_class=type(error).__name__, detail=desk.clean(error))
+            found.append(Condition(f"watch:{reader.__name__}", Kind.WATCH, Severity.ERROR, desk.now, facts=facts))
+    kinds_read = frozenset().union(*readers.values()) - unread
+    return found, frozenset({*kinds_read, Kind.WATCH})

@@ -30,8 +30,6 @@ from cbm_etl_assets.settings import Settings
 
 logger = logging.getLogger(__name__)
 KEEP_SENT = dt.timedelta(days=90)
-OBJECTIVE_KINDS = frozenset({Kind.FRESHNESS, Kind.SLO_BURN, Kind.SLO_THRESHOLD})
-JOURNAL_KINDS = frozenset(Kind) - {Kind.ASSET_FRESHNESS, Kind.DAGSTER_RUN, Kind.HEALTH, Kind.LOAD, Kind.SUMMARY, Kind.TEST}
 
 
 def look_of(settings: Settings) -> Look:
@@ -57,17 +55,11 @@ class Watchman:
         """
         self.control.reap_runs()
         desk = Desk(self.control, self.catalog, self.settings, self.naive())
-        failures = read.failed_rows(desk)
-        found = [*read.load_conditions(desk, failures), *read.failure_count(desk, failures)]
-        found += read.objective_conditions(desk) if objectives else []
-        for reader in (read.drift_conditions, read.quarantine_conditions, read.quality_conditions, read.certificate_conditions,
-                       read.circuit_conditions, read.route_conditions):  # fmt: skip
-            found += reader(desk)
+        found, kinds = read.look(desk, {**read.READERS, **(read.OBJECTIVES if objectives else {})})
         board = self.control.alerts().board()
         summary = self._summary(desk, board, found) if objectives else []
         cursors = {"watch": desk.now.isoformat(), **({"summary": self._day(desk.now)} if summary else {})}
         tables = frozenset(self.catalog)
-        kinds = JOURNAL_KINDS if objectives else JOURNAL_KINDS - OBJECTIVE_KINDS
         return self.tell(Seen(tuple(found), (*self._loads(desk, board), *summary), kinds, cursors, tables))
 
     def tell(self, seen: Seen) -> AlertChanges:

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from cbm_etl_assets.alerting.events import Condition
 from cbm_etl_assets.control.port import CertificateRow, DriftRow, QualityRow
 from cbm_etl_assets.metadata.badrow import BadRow
+from cbm_etl_assets.pipeline import conditions
 from cbm_etl_assets.reliability.breaker import BreakerPolicy, failed, passed
 from cbm_etl_assets_tests.alert_fixture import Journal, alerts, journal_on, table
 from cbm_etl_assets_tests.control_fixture import ControlKit, control, control_postgres
@@ -233,6 +235,26 @@ def test_success_and_retry_are_told_to_whom_they_were_promised(journal: Journal)
     assert look(journal) == [], "its failures are nobody's to hear"
     journal.catalog["client"] = table("client", notify=[])
     assert look(journal, notify=("success",)) == []
+
+
+def test_a_reader_with_a_defect_is_told_and_silences_no_other(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal.load("stock", "SourceError", "x")
+    rows = [BadRow(f"{i:064}", "{}", True, "nom", "E", "m", "{}") for i in range(200)]
+    journal.store.quarantine_add("client", rows, run_id="r", seq=1)
+    assert look(journal) == [("opened", "load:stock"), ("opened", "quarantine:client")]
+
+    def broken_reader(_: object) -> list[Condition]:
+        raise ValueError("a defect, PWD=hunter2")
+
+    kinds = conditions.READERS[conditions.quarantine_conditions]
+    rest = {reader: of for reader, of in conditions.READERS.items() if reader is not conditions.quarantine_conditions}
+    with monkeypatch.context() as patched:
+        patched.setattr(conditions, "READERS", {**rest, broken_reader: kinds})
+        journal.load("stock")
+        journal.load("entetcli", "SourceError", "x")
+        assert set(look(journal)) == {("recovered", "load:stock"), ("opened", "load:entetcli"), ("opened", "watch:broken_reader")}
+        assert "hunter2" not in str(payload(journal, "watch:broken_reader"))
+    assert look(journal) == [("recovered", "watch:broken_reader")], "what it could not look at is as it was"
 
 
 def test_what_waits_is_purged_only_when_it_was_delivered_long_ago(journal: Journal) -> None:

@@ -182,6 +182,29 @@ def test_al06_more_than_five_failures_are_told_once(journal: Journal, server: We
     assert [pair for pair in journal.told() if pair[1] == "failures"] == [("opened", "failures"), ("recovered", "failures")]
 
 
+def test_the_daily_summary_is_a_message_of_its_own_in_a_storm(control: ControlKit, server: WebhookServer) -> None:
+    names = [f"t{i}" for i in range(6)]
+    journal = journal_on(control, *(table(name) for name in names))
+    journal.forward(hours=3)
+    for name in names:
+        journal.load(name, "SourceError", "x")
+    settings = alerts(server.url, summary_hour=8)
+    journal.watchman(settings).watch()
+    journal.watchman(settings).drain()
+    assert [text.split(":")[0] for text in texts(server)] == ["7 alerts", "Daily summary"]
+
+
+def test_a_row_that_cannot_be_read_holds_up_nobody(journal: Journal, server: WebhookServer) -> None:
+    fail_and_watch(journal, alerts(server.url))
+    with journal.store._ready().transaction() as session:
+        session.execute("UPDATE etl.Alert_Log SET Payload = 'no json'")
+    journal.load("client")
+    watchman = journal.watchman(alerts(server.url))
+    watchman.watch()
+    assert watchman.drain().sent == {"teams-1": 1}
+    assert [state for _, state, _ in journal.outbox()] == ["refused", "sent"]
+
+
 def test_two_processes_at_once_tell_each_event_once(control: ControlKit, server: WebhookServer) -> None:
     names = [f"t{i}" for i in range(4)]
     journal = journal_on(control, *(table(name) for name in names))
