@@ -63,5 +63,5 @@ def _result(spec: TableSpec, rule: Rule, found: Sequence[tuple[QualityReport, Ru
         asset_key=asset_key(ASSET_LAYER[rule.layer], spec.name), check_name=rule.name,
         passed=verdict in (Verdict.VALID, Verdict.SKIPPED), metadata=metadata,
         severity=dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN,
-        description=f"skipped: {shown.message}" if verdict is Verdict.SKIPPED else shown.message,
+        description=f"skipped: {shown.message.removeprefix('skipped ')}" if verdict is Verdict.SKIPPED else shown.message,
     )  # fmt: skip

@@ -96,3 +96,20 @@ def test_suggestions_come_from_the_data_and_are_tried_on_raw_files(line: Line, c
     assert line.load(Mode.FULL).status == "success"
     again = json.loads(cli(line, ["quality", "suggest", "article", "--json"], capsys)[1])
     assert [r["line"] for r in again["rules"]] == [{"range": {"column": "qte", "min": 0}}]
+
+
+def test_run_tells_what_the_rules_found_and_may_skip_them(line: Line, capsys: pytest.CaptureFixture[str]) -> None:
+    line.spec = article_spec(quality=[{"range": {"column": "qte", "min": 1, "blocking": True}}])
+    code, out = cli(line, ["run", "article", "--mode", "full", "--json"], capsys)
+    [told] = json.loads(out)["tables"]
+    assert (code, told["status"], told["error"]["class"]) == (1, "failed", "QualityError")
+    assert "cbm-etl run article --skip-validation loads it" in told["error"]["message"]
+    code, out = cli(line, ["run", "article", "--mode", "full", "--skip-validation", "--json"], capsys)
+    [told] = json.loads(out)["tables"]
+    assert (code, told["status"], told["quality"]["verdict"]) == (0, "success", "SKIPPED")
+    assert [r["message"] for r in told["quality"]["not_valid"]] == ["skipped by --skip-validation"]
+    line.spec = article_spec(quality=[{"row_count": {"min": 500, "blocking": True}}])
+    code, out = cli(line, ["run", "article", "--mode", "full", "--json"], capsys)
+    [told] = json.loads(out)["tables"]
+    assert (code, told["status"], told["quality"]["verdict"]) == (1, "failed", "FAILED")
+    assert "the data is in, what depends on it is held back" in told["error"]["message"]

@@ -87,3 +87,20 @@ def test_jobs_run_the_rules_and_leave_the_certificate_out(settings: Settings) ->
     defs = build_defs({spec.name: spec}, settings)
     layer = defs.resolve_job_def("all_tables").asset_layer
     assert {key.name for key in layer.asset_graph.asset_check_keys} == {"source_reachable", "not_null_Libelle", "range_qte", "row_count"}
+
+
+def test_a_run_may_skip_the_rules_and_shows_it(line: Line, instance: dg.DagsterInstance) -> None:
+    line.spec = article_spec(quality=RULES)
+    line.execute("UPDATE pub.article SET qte = -1")
+    definitions = build_defs({line.spec.name: line.spec}, line.settings())
+    options = {"resources": {"load_options": {"config": {"mode": "full", "skip_validation": True}}}}
+    result = definitions.resolve_job_def("all_tables").execute_in_process(
+        instance=instance, run_config=options, tags={"dagster/partition": "2026-01-01"}
+    )
+    assert result.success
+    assert {str(e.description) for e in evaluations(instance).values()} == {"skipped: by --skip-validation"}
+    made = instance.get_latest_materialization_event(dg.AssetKey(["ods", "article"]))
+    assert made is not None
+    assert made.asset_materialization is not None
+    assert made.asset_materialization.metadata["quality"].value == "SKIPPED: 4 skipped"
+    assert len(line.ods_rows()) == 200
