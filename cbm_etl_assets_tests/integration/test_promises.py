@@ -201,6 +201,24 @@ def test_tf25_an_array_kept_as_one_text_is_kept_as_delivered(tmp_path: Path) -> 
     platform.close()
 
 
+def test_a_bad_row_is_kept_and_retried_until_it_is_good(replica: Replica) -> None:
+    """Its stamp lies behind every watermark: only the quarantine makes an incremental read it again."""
+
+    def waiting() -> list[str]:
+        return [e.state for e in replica.platform.control.quarantine_entries("article")]
+
+    replica.put("a", "one", dt.datetime(2026, 1, 2))
+    replica.put("b")
+    replica.load()
+    replica.source.rows["a"] = replace(replica.source.rows["a"], bad=True)
+    for mode in (Mode.FULL, Mode.FULL, Mode.INCREMENTAL):
+        assert replica.load(mode).outcome.quarantined == 1
+        assert (waiting(), replica.labels()) == (["open"], {"a": "one", "b": "x"}), "the last good version stays"
+    replica.put("a", "two", dt.datetime(2026, 1, 2))
+    assert replica.load(Mode.INCREMENTAL).outcome.updated == 1
+    assert (waiting(), replica.labels()) == (["healed"], {"a": "two", "b": "x"})
+
+
 def test_cf15_a_damaged_warehouse_file_is_refused_and_left_as_it_is(replica: Replica) -> None:
     replica.put("a")
     replica.load()

@@ -33,6 +33,7 @@ from cbm_etl_assets.metadata.partitions import bounds, partition_keys
 from cbm_etl_assets.metadata.types import LogicalType
 from cbm_etl_assets.pipeline.load import load_table
 from cbm_etl_assets.pipeline.results import LoadOptions, LoadResult, Mode
+from cbm_etl_assets.pipeline.stage import StagedRows
 from cbm_etl_assets.pipeline.verify import verify
 from cbm_etl_assets.source.port import ReadRange
 from cbm_etl_assets.warehouse.dialects.duckdb import DuckDbWarehouse
@@ -329,7 +330,7 @@ class Replication(RuleBasedStateMachine):
         with (
             patch.object(Publication, "publish",
                          around(Publication.publish, lambda: reach("before publish"), lambda: reach("after publish"))),
-            patch.object(DuckDbWarehouse, "load_staging", around(DuckDbWarehouse.load_staging, nothing, lambda: reach("after staging"))),
+            patch.object(StagedRows, "stage", around(StagedRows.stage, nothing, lambda: reach("after staging"))),
             patch.object(DuckDbApply, "_remember", around(DuckDbApply._remember, nothing, lambda: reach("before commit"))),
             patch.object(DuckDbWarehouse, "apply",
                          around(DuckDbWarehouse.apply, lambda: reach("before apply"), lambda: reach("after commit"))),
