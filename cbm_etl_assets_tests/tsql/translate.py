@@ -9,7 +9,7 @@ import re
 
 _TOKEN = re.compile(r"N?'(?:[^']|'')*'|\[(?:[^\]]|\]\])*\]|\"(?:[^\"]|\"\")*\"|--[^\n]*|#\w+|@@?\w+|\?|.", re.DOTALL)
 _PLAIN = (
-    (r"(?i)\s+COLLATE\s+\w+", ""), (r"(?i)\s+WITH \(UPDLOCK, HOLDLOCK\)", ""), (r"(?i)\bCOUNT_BIG\(", "count("),
+    (r"(?i)\s+COLLATE\s+\w+", ""), (r"(?i)\s+WITH \(UPDLOCK\)", ""), (r"(?i)\bCOUNT_BIG\(", "count("),
     (r"(?i)\bDATALENGTH\(", "strlen("), (r"(?i)\bDATEADD\(MICROSECOND, 1, ", "plus_one_micro("), (r"(?i)\bROWCOUNT_BIG\(\)", "$rowcount"),
 )  # fmt: skip
 _TYPES = (

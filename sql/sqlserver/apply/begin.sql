@@ -17,7 +17,7 @@ BEGIN TRY
     EXEC @locked = sp_getapplock
         @Resource = @resource, @LockMode = 'Exclusive', @LockOwner = 'Transaction', @LockTimeout = {{ lock_wait_ms }};
     IF @locked < 0 THROW 51001, N'another load of this table holds the lock', 1;
-    SELECT @held = fencing_token, @applied = last_applied_seq FROM {{ state }} WITH (UPDLOCK, HOLDLOCK) WHERE table_name = @table;
+    SELECT @held = fencing_token, @applied = last_applied_seq FROM {{ state }} WITH (UPDLOCK) WHERE table_name = @table;
     IF @held IS NULL OR @held <> @token THROW 51002, N'the fencing token has moved on', 1;
     IF @applied <> @expected THROW 51004, N'another load was applied in the meantime', 1;
     SELECT @read = COUNT_BIG(*) FROM {{ staging }};

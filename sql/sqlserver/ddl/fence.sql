@@ -4,5 +4,5 @@ DECLARE @locked int, @held bigint;
 EXEC @locked = sp_getapplock
     @Resource = @resource, @LockMode = 'Exclusive', @LockOwner = 'Transaction', @LockTimeout = {{ lock_wait_ms }};
 IF @locked < 0 THROW 51001, N'another load of this table holds the lock', 1;
-SELECT @held = fencing_token FROM {{ state }} WITH (UPDLOCK, HOLDLOCK) WHERE table_name = @table;
+SELECT @held = fencing_token FROM {{ state }} WITH (UPDLOCK) WHERE table_name = @table;
 IF @held IS NULL OR @held <> @token THROW 51002, N'the fencing token has moved on', 1;

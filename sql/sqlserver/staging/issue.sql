@@ -1,7 +1,9 @@
+-- No range lock: on the first load of a table it would wait for whichever load holds the next row. Two first loads of one table
+-- cannot meet here, the control database lets one in; should they, the key refuses the second.
 DECLARE @table nvarchar(128) = ?, @now datetime2(6) = ?;
 BEGIN TRY
     BEGIN TRANSACTION;
-    UPDATE {{ state }} WITH (UPDLOCK, HOLDLOCK)
+    UPDATE {{ state }}
     SET last_issued_seq = last_issued_seq + 1, fencing_token = fencing_token + 1, updated_at = @now
     WHERE table_name = @table;
     IF @@ROWCOUNT = 0
