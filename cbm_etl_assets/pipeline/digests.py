@@ -129,7 +129,7 @@ class Digester:
         for frame in frames:
             digest = self.digest(frame)
             digests.append(digest)
-            _tally(frame.select(self._names), digest.get_column("k1"), tallies)
+            tally_columns(frame.select(self._names), digest.get_column("k1"), tallies)
         return Measured(pl.concat(digests, rechunk=False) if digests else empty_digests(), tallies)
 
 
@@ -146,7 +146,7 @@ def _word(column: str, offset: int) -> pl.Expr:
     return pl.col(column).bin.slice(offset, 8).bin.reinterpret(dtype=pl.UInt64, endianness="little")
 
 
-def _tally(frame: pl.DataFrame, key: pl.Series, tallies: dict[str, Tally]) -> None:
+def tally_columns(frame: pl.DataFrame, key: pl.Series, tallies: dict[str, Tally]) -> None:
     keyed = frame.with_columns(key.alias("_k1"))
     expressions = [e.alias(str(i)) for i, e in enumerate(e for name in frame.columns for e in _measures(name, frame.schema[name]))]
     values = keyed.select(expressions).row(0)

@@ -6,8 +6,9 @@ Dialects live in `warehouse.dialects` and are reached through `warehouse.registr
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -213,6 +214,44 @@ class Disposable(Protocol):
 
     def start_over(self) -> None:
         """Drop what an earlier demo left and make the schemas anew. Raises: ConfigurationError where anybody else's data stand."""
+        ...
+
+
+class Part(StrEnum):
+    """What one table is made of in a warehouse, beside its row of `stg._cbm_state`."""
+
+    CURRENT = "current"  # ods.<table>
+    HISTORY = "history"  # ods.<table>_history
+    RECHECK = "recheck"  # the keys the next load reads again
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """One table of another warehouse, staged here as `warehouse.moving` lays it out.
+
+    `spec`: its columns as the other one stores them (`moving.stored_spec`); `state`: as it stood there. A part that is not
+    staged is not there either.
+    """
+
+    spec: TableSpec
+    state: TableState
+    fencing_token: int
+    staged: Mapping[Part, StagingTable]
+
+
+@runtime_checkable
+class Movable(Protocol):
+    """A warehouse whose tables can move to another, and take another's in."""
+
+    def rows(self, table: str, columns: Sequence[str], batch_rows: int) -> Generator[pa.RecordBatch]:
+        """These columns of every row of `ods.<table>`, tombstones too, as `live` gives them."""
+        ...
+
+    def take_over(self, transfer: Transfer) -> None:
+        """Put the staged parts in the place of what stands here, every technical column unchanged, in one transaction with the state.
+
+        Raises: LostLockError, WarehouseError.
+        """
         ...
 
 

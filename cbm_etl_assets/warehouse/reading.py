@@ -44,6 +44,9 @@ class Reading(ABC):
     def live(self, table: str, columns: Sequence[str], batch_rows: int) -> Generator[pa.RecordBatch]:
         return self.batches(self._listed("read/live", table, columns), batch_rows)
 
+    def rows(self, table: str, columns: Sequence[str], batch_rows: int) -> Generator[pa.RecordBatch]:
+        return self.batches(self._listed("read/rows", table, columns), batch_rows)
+
     def versions(self, spec: TableSpec, key_hash: bytes) -> QueryResult:
         table, stamps = (f"{spec.name}_history", HISTORY_STAMPS) if spec.history else (spec.name, CURRENT_STAMPS)
         order = "_valid_from" if spec.history else "_load_seq"

@@ -268,7 +268,9 @@ class _Cursor:
         translated = translate(text)
         wanted = set(re.findall(r"\$(\w+)", translated))
         cursor = self._connection.link.execute(translated, {name: self._variables[name] for name in wanted} or None)
-        return [(c[0], str(c[1])) for c in cursor.description or ()], [_as_driver_row(row) for row in cursor.fetchall()]
+        names = [(c[0], str(c[1])) for c in cursor.description or ()]
+        bits = [kind == "TINYINT" for _, kind in names]
+        return names, [_as_driver_row(row, bits) for row in cursor.fetchall()]
 
     # -- the catalogue ----------------------------------------------------------------------------------------------
 
@@ -305,9 +307,10 @@ _Thrown = type(failure("", "", 0))
 _PyodbcError = _Thrown
 
 
-def _as_driver_row(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Aware instants in UTC, as our converter makes them."""
-    return tuple(v.astimezone(dt.UTC) if isinstance(v, dt.datetime) and v.tzinfo else v for v in row)
+def _as_driver_row(row: tuple[Any, ...], bits: Sequence[bool]) -> tuple[Any, ...]:
+    """Aware instants in UTC, as our converter makes them; bit as the driver's bool."""
+    values = (v.astimezone(dt.UTC) if isinstance(v, dt.datetime) and v.tzinfo else v for v in row)
+    return tuple(bool(v) if is_bit and v is not None else v for v, is_bit in zip(values, bits, strict=True))
 
 
 def _quoted(name: list[str]) -> str:

@@ -24,9 +24,9 @@ from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.metadata.types import Kind, LogicalType
 from cbm_etl_assets.reliability.deadline import interrupted
 from cbm_etl_assets.settings import Settings
-from cbm_etl_assets.warehouse.dialects import duckdb_raw
+from cbm_etl_assets.warehouse.dialects import duckdb_move, duckdb_raw
 from cbm_etl_assets.warehouse.dialects.duckdb_apply import DuckDbApply
-from cbm_etl_assets.warehouse.port import Absent, ApplyRequest, Capabilities, Outcome, QueryResult, StagingTable, TableState
+from cbm_etl_assets.warehouse.port import Absent, ApplyRequest, Capabilities, Outcome, QueryResult, StagingTable, TableState, Transfer
 from cbm_etl_assets.warehouse.reading import Reading
 from cbm_etl_assets.warehouse.sql import Fragment, Statements
 
@@ -134,6 +134,11 @@ class DuckDbWarehouse(Reading):
             outcome = DuckDbApply(connection, self._statements, request, self._now()).run(state)
         self._raw.pop(request.staging.name, None)
         return outcome
+
+    def take_over(self, transfer: Transfer) -> None:
+        self.prepare()
+        with self._transaction() as connection:
+            duckdb_move.take_over(connection, self._statements, transfer, self._state(connection, transfer.spec.name), self._now())
 
     def absent(self, spec: TableSpec, staging: StagingTable) -> Absent:
         self.prepare()

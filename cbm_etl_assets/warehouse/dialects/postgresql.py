@@ -19,13 +19,14 @@ from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.metadata.types import Unstorable
 from cbm_etl_assets.settings import Settings
 from cbm_etl_assets.warehouse import merging
+from cbm_etl_assets.warehouse.dialects import postgresql_move
 from cbm_etl_assets.warehouse.dialects import postgresql_types as types
 from cbm_etl_assets.warehouse.dialects.postgresql_apply import PostgresApply, locked_state, state_of
 from cbm_etl_assets.warehouse.dialects.postgresql_errors import refused_query
 from cbm_etl_assets.warehouse.dialects.postgresql_session import Server, Session
 from cbm_etl_assets.warehouse.dialects.postgresql_tables import Tables
 from cbm_etl_assets.warehouse.feed import Feed
-from cbm_etl_assets.warehouse.port import Absent, ApplyRequest, Capabilities, Outcome, QueryResult, StagingTable, TableState
+from cbm_etl_assets.warehouse.port import Absent, ApplyRequest, Capabilities, Outcome, QueryResult, StagingTable, TableState, Transfer
 from cbm_etl_assets.warehouse.reading import Reading
 from cbm_etl_assets.warehouse.sql import Fragment, Statements
 
@@ -117,6 +118,14 @@ class PostgresWarehouse(Reading):
             outcome = PostgresApply(session, request, self._now(), self._staged.get(request.staging.name)).run()
         self._staged.pop(request.staging.name, None)
         return outcome
+
+    def take_over(self, transfer: Transfer) -> None:
+        self.prepare()
+        merging.refuse_what_does_not_fit(transfer.spec, self.capabilities, self.name)
+        with self._writing(transfer.spec.name) as session:
+            postgresql_move.take_over(session, transfer, self._now(), self._staged)
+        for staging in transfer.staged.values():
+            self._staged.pop(staging.name, None)
 
     def absent(self, spec: TableSpec, staging: StagingTable) -> Absent:
         self.prepare()

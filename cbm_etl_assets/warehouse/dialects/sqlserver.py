@@ -21,6 +21,7 @@ from cbm_etl_assets.metadata.types import Unstorable
 from cbm_etl_assets.reliability.retry import Clockwork, RetryPolicy, call_with_retry
 from cbm_etl_assets.settings import Settings
 from cbm_etl_assets.warehouse import merging
+from cbm_etl_assets.warehouse.dialects import sqlserver_move
 from cbm_etl_assets.warehouse.dialects.sqlserver_apply import SqlServerApply, read_state, state_row
 from cbm_etl_assets.warehouse.dialects.sqlserver_bulk import Sender, StagingLoad, choose_sender
 from cbm_etl_assets.warehouse.dialects.sqlserver_connect import Connector, Session
@@ -28,7 +29,7 @@ from cbm_etl_assets.warehouse.dialects.sqlserver_evolve import describe
 from cbm_etl_assets.warehouse.dialects.sqlserver_read import arrow_batch, arrow_schema, check_reads
 from cbm_etl_assets.warehouse.dialects.sqlserver_statements import Layout, SqlServerStatements, iso, make_statements
 from cbm_etl_assets.warehouse.dialects.sqlserver_types import quote
-from cbm_etl_assets.warehouse.port import Absent, ApplyRequest, Capabilities, Outcome, QueryResult, StagingTable, TableState
+from cbm_etl_assets.warehouse.port import Absent, ApplyRequest, Capabilities, Outcome, QueryResult, StagingTable, TableState, Transfer
 from cbm_etl_assets.warehouse.reading import Reading
 from cbm_etl_assets.warehouse.sql import Fragment
 
@@ -122,6 +123,13 @@ class SqlServerWarehouse(Reading):
             if request.mode == "full":
                 self._describe(session, request.spec)
             return outcome
+
+    def take_over(self, transfer: Transfer) -> None:
+        self.prepare()
+        merging.refuse_what_does_not_fit(transfer.spec, self.capabilities, "SQL Server")
+        with self.connector.session(transfer.spec.name) as session:
+            wait = round(self.connector.lock_wait_seconds * 1000)
+            sqlserver_move.take_over(session, self._statements, transfer, self.now(), wait)
 
     def absent(self, spec: TableSpec, staging: StagingTable) -> Absent:
         self.prepare()

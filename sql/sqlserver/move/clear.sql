@@ -1,0 +1,2 @@
+-- Not TRUNCATE: whoever reads at this moment keeps what was there.
+DELETE FROM {{ target }};

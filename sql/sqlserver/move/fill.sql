@@ -1,0 +1,3 @@
+INSERT INTO {{ target }} ({{ into }})
+SELECT {{ picked }}
+FROM {{ staging }};
