@@ -34,7 +34,7 @@ EVENTS: dict[str, Words] = {
         Event.RETRY: "after retries", Event.SUMMARY: "", Event.TEST: "",
     },
     "fr": {
-        Event.OPENED: "", Event.CHANGED: "aggravé", Event.REMINDED: "toujours ouvert", Event.RECOVERED: "rétabli",
+        Event.OPENED: "", Event.CHANGED: "modifié", Event.REMINDED: "toujours ouvert", Event.RECOVERED: "rétabli",
         Event.SUCCESS: "succès", Event.RETRY: "après reprises", Event.SUMMARY: "", Event.TEST: "",
     },
 }  # fmt: skip
