@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -110,7 +110,7 @@ class Session:
         except _driver_errors() as error:
             raise classify(error, self.table) from None
 
-    def stream(self, sql: str, parameters: Sequence[Any], size: int) -> Iterator[Result]:
+    def stream(self, sql: str, parameters: Sequence[Any], size: int) -> Generator[Result]:
         """Yields: the first result set in portions of `size` rows, an empty one first: the columns are known before any row."""
         try:
             cursor = self.connection.cursor()
