@@ -12,12 +12,13 @@ import pyarrow as pa
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.reliability.retry import Clockwork, RetryPolicy
 from cbm_etl_assets.transform.rows import RowTransform
+from cbm_etl_assets.warehouse import moving
 from cbm_etl_assets.warehouse.dialects.sqlserver import SqlServerWarehouse
 from cbm_etl_assets.warehouse.dialects.sqlserver_bulk import RowArrays
 from cbm_etl_assets.warehouse.dialects.sqlserver_connect import Connector
 from cbm_etl_assets.warehouse.dialects.sqlserver_statements import Layout, make_statements
 from cbm_etl_assets.warehouse.dialects.sqlserver_types import type_name
-from cbm_etl_assets.warehouse.port import ApplyRequest, StagingTable
+from cbm_etl_assets.warehouse.port import ApplyRequest, Part, StagingTable, TableState, Transfer
 from cbm_etl_assets_tests.specs import make_spec
 from cbm_etl_assets_tests.tsql.fake_server import FakeSender, FakeServer
 
@@ -141,6 +142,7 @@ def _other_doors(spec: TableSpec, layout: Layout | None) -> Iterator[tuple[FakeS
     if spec.history:
         warehouse.as_of(spec, T0)
     yield server, "reading and cleaning"
+    yield _taken_over(spec, layout), "moved in"
     rows = FakeServer()
     arrays = RowArrays(Connector("", make_statements(layout), opener=rows), make_statements(layout))
     make_warehouse(rows, layout, sender=arrays).load_staging(spec, StagingTable(spec.name, f"{spec.name}__8", 8), [])
@@ -148,3 +150,19 @@ def _other_doors(spec: TableSpec, layout: Layout | None) -> Iterator[tuple[FakeS
     target = make_statements(layout).ident("stg", f"{spec.name}__8")
     arrays(target, batch.schema.names, pa.RecordBatchReader.from_batches(batch.schema, [batch]))
     yield rows, "row arrays"
+
+
+def _taken_over(spec: TableSpec, layout: Layout | None) -> FakeServer:
+    """A table of another warehouse takes its place here."""
+    server = FakeServer(tables=stored(spec))
+    warehouse = make_warehouse(server, layout)
+    held = moving.stored_spec(spec, {name: kind.arrow() for name, kind in spec.target_columns}, history=spec.history)
+    parts = [Part.CURRENT, *([Part.HISTORY] if held.history else []), *([Part.RECHECK] if held.cursor and held.primary_key else [])]
+    staged = {part: StagingTable(held.name, f"{held.name}__{20 + i}", 20 + i) for i, part in enumerate(parts)}
+    for part, staging in staged.items():
+        cargo = moving.cargo_spec(held, part)
+        server.staged = 0
+        warehouse.load_staging(cargo, staging, [batch_of(cargo)])
+    list(warehouse.rows(held.name, [name for name, _ in held.target_columns], 10))
+    warehouse.take_over(Transfer(held, TableState(held.name, 5, 5, 5, NOW, 1, ("c1",)), 1, staged))
+    return server
