@@ -194,6 +194,14 @@ def inherited_environment() -> dict[str, str]:
     return dict(os.environ)
 
 
+def secret_from(name: str) -> SecretStr:
+    """The value of an environment variable an option names, so that a password never stands on a command line. Raises: SettingsError."""
+    value = os.environ.get(name, "")
+    if not value:
+        raise SettingsError(f"The environment variable '{name}' is not set, or empty.", remedy=f"export {name}=...")
+    return SecretStr(value)
+
+
 def load_settings(*, env_file: Path = Path(".env"), **overrides: Any) -> Settings:
     """Read the settings from everywhere. Raises: SettingsError naming the variable, its value unless secret, and what is accepted."""
     refuse_misspelt(os.environ, "the environment")

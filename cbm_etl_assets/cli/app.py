@@ -44,6 +44,7 @@ from cbm_etl_assets.cli import (
     ui,
     validate,
     verify,
+    warehouse,
     why,
 )
 from cbm_etl_assets.cli.runtime import Runtime, runtime_of
@@ -69,6 +70,7 @@ app.add_typer(quality.app, name="quality")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(alert.app, name="alert")
 app.add_typer(breaker.app, name="breaker")
+app.add_typer(warehouse.app, name="warehouse")
 
 
 def _show_version(wanted: bool) -> None:
