@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cbm_etl_assets.cli.load import Json
 from cbm_etl_assets.cli.runtime import runtime_of, utc_now
 from cbm_etl_assets.cli.ui import HOST, STOP_SECONDS, choose_port
 
@@ -81,7 +82,10 @@ def dashboard(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 = a free one.")] = 3010,
     host: Annotated[str, typer.Option(help="Address to listen on. There is no login: put a proxy before any but loopback.")] = HOST,
 ) -> None:
-    """Serve the dashboards (operations, trends, data quality) until Ctrl-C. Reads the control database only."""
+    """Serve the dashboards until Ctrl-C.
+
+    Operations, trends, data quality; they read the control database only.
+    """
     runtime = runtime_of(context)
     chosen = choose_port(port)
     server = web_server(runtime.settings, host, chosen)
@@ -95,8 +99,12 @@ def report(
     table: Annotated[str, typer.Option("--table", help="One table instead of all.")] = "",
     days: Days = 7,
     language: Annotated[Language | None, typer.Option("--lang", help="Default: CBM_DASHBOARD__LANGUAGE.")] = None,
+    as_json: Json = False,
 ) -> None:
-    """Write the dashboards as one self-contained HTML file (no network, light and dark)."""
+    """Write the dashboards as one HTML file that needs no network.
+
+    JSON: report, bytes
+    """
     from cbm_etl_assets.dashboards.report import ReportOptions, write_report
 
     runtime = runtime_of(context)
@@ -106,7 +114,7 @@ def report(
     tongue = language.value if language else settings.dashboard.language or settings.alerts.language
     options = ReportOptions(name, days, tongue, str(settings.env), settings.alerts.dagster_url)
     written = write_report(journal(settings), target, options)
-    runtime.output().note(f"{target} ({written / 1e6:.1f} MB)")
+    runtime.output(machine=as_json).result({"report": str(target), "bytes": written}, f"Report: {target} ({written / 1e6:.1f} MB)")
 
 
 def register(app: typer.Typer) -> None:

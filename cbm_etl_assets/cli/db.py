@@ -39,8 +39,9 @@ def show_status(context: typer.Context, as_json: Json = False) -> None:
 
 @app.command("upgrade")
 def run_upgrade(context: typer.Context, as_json: Json = False) -> None:
-    """Create or migrate the schema. Tables of an older pipeline are moved to etl_old and config_old, its run log is carried over.
+    """Create or migrate the schema.
 
+    Tables of an older pipeline are moved to etl_old and config_old with every row; its run log is carried over.
     JSON: dialect, schemas[schema, version, newest, pending], applied
     """
     from cbm_etl_assets.cli.runtime import utc_now
@@ -58,7 +59,10 @@ def print_script(
     context: typer.Context,
     dialect: Annotated[ScriptDialect, typer.Option(help="Whose DDL.")] = ScriptDialect.SQLSERVER,
 ) -> None:
-    """Print the whole DDL of a new control database, for a DBA to read and run (SQL Server: with GO between the batches)."""
+    """Print the DDL of a new control database, for a DBA to read and run.
+
+    SQL Server: with GO between the batches.
+    """
     from cbm_etl_assets.control.script import ddl_script
 
     print(ddl_script(dialect.value))

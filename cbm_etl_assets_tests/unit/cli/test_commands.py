@@ -21,10 +21,11 @@ EXPECTED = {
     "twin fault", "twin statements", "lake list", "lake clean",
     "quarantine list", "quarantine show", "quarantine replay", "quarantine drop", "breaker status", "breaker reset",
     "verify", "repair", "why", "asof", "validate", "quality suggest",
+    "dashboard", "report", "db status", "db upgrade", "db script",
     "alert test", "alert list", "alert ack", "alert silence", "alert resend",
 }  # fmt: skip
-# These print no result: one opens a server, one gives an order.
-WITHOUT_JSON = {"ui", "metrics serve", "twin fault"}
+# These print no result: they open a server, give an order, or print what a DBA runs.
+WITHOUT_JSON = {"ui", "metrics serve", "dashboard", "twin fault", "db script"}
 
 
 def walk(command: Any, prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
