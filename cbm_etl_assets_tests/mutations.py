@@ -22,6 +22,7 @@ COPIED = ("cbm_etl_assets", "cbm_etl_assets_tests", "sql", "pyproject.toml")
 WAREHOUSE = "contract/test_warehouse.py"
 MODEL = "integration/test_state_machine.py::test_the_replica_agrees_with_the_model"
 APPLY = "cbm_etl_assets/warehouse/dialects/duckdb_apply.py"
+MERGING = "cbm_etl_assets/warehouse/merging.py"
 PLAN = "cbm_etl_assets/pipeline/plan.py"
 
 
@@ -38,9 +39,9 @@ class Mutation:
 
 MUTATIONS = (
     Mutation("wrong comparison of row hashes", APPLY,
-             'differs, refreshed = Fragment(f"(o._hashdiff <> s', 'differs, refreshed = Fragment(f"(o._hashdiff > s', MODEL),
+             'by_hash = ["o._hashdiff <> s', 'by_hash = ["o._hashdiff > s', MODEL),
     Mutation("respelled key taken for unchanged", APPLY,
-             'f" OR o.{quote(n)} <> s.{quote(n)}"', '""',
+             "for name in map(self.statements.quote, plan.respelled)]", "for name in ()]",
              f"{WAREHOUSE}::test_a_key_spelled_anew_is_an_update"),
     Mutation("NULL cursors forgotten", PLAN,
              "include_nulls=spec.cursor.nulls is NullCursor.ALWAYS", "include_nulls=False",
@@ -70,7 +71,7 @@ MUTATIONS = (
              "        WHEN o._load_seq > $seq THEN 'superseded'\n", "", f"{WAREHOUSE}::test_the_freshest_read_wins"),
     Mutation("newer rows deleted by an older load", "sql/duckdb/ods/absent.sql",
              " AND o._load_seq < $seq", " AND $seq > 0", f"{WAREHOUSE}::test_an_older_load_resurrects_and_deletes_nothing"),
-    Mutation("fencing token not checked", APPLY,
+    Mutation("fencing token not checked", MERGING,
              "if state.fencing_token != request.fencing_token:", "if state.fencing_token < 0:",
              f"{WAREHOUSE}::test_the_freshest_read_wins"),
     Mutation("a returned row stays deleted", "sql/duckdb/ods/classify.sql",

@@ -10,11 +10,11 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cbm_etl_assets.errors import AccountingError, DuplicateKeyError, LostLockError, WarehouseError
+from cbm_etl_assets.errors import WarehouseError
+from cbm_etl_assets.warehouse import merging
 from cbm_etl_assets.warehouse.dialects import duckdb_raw
 from cbm_etl_assets.warehouse.dialects.duckdb_columns import cursor_of, is_wider, is_wider_stored, plain
 from cbm_etl_assets.warehouse.dialects.duckdb_history import DuckDbHistory
-from cbm_etl_assets.warehouse.merging import OTHER_TYPE, after_part
 from cbm_etl_assets.warehouse.port import ApplyRequest, Outcome, TableState
 from cbm_etl_assets.warehouse.sql import Fragment, Ident, Statements, Value
 
@@ -38,11 +38,7 @@ class DuckDbApply:
     def run(self, state: TableState) -> Outcome:
         """Raises: LostLockError, DuplicateKeyError, WarehouseError, AccountingError."""
         request = self.request
-        if state.fencing_token != request.fencing_token:
-            raise LostLockError(
-                f"Table '{request.spec.name}': another run took it over (token {state.fencing_token}, ours {request.fencing_token}).",
-                remedy="nothing was written; the other run's result stands",
-            )
+        merging.refuse_lost_lock(request, state)
         self.evolve("ddl/create_ods", self.target, self.request.spec.name)
         read = self.number("ods/count", target=self.staging)
         if request.seq < state.last_full_seq:
@@ -51,8 +47,7 @@ class DuckDbApply:
             outcome = self._sweep(read)
         else:
             outcome = self._merge(read, state)
-        if outcome.read != outcome.accounted:
-            raise AccountingError(f"Table '{request.spec.name}': {outcome.read} rows read, {outcome.accounted} accounted for: {outcome}.")
+        merging.refuse_unaccounted(request.spec, outcome)
         self._advance(state)
         self._remember()
         duckdb_raw.drop(self.connection, self.statements, request.staging.name)
@@ -102,28 +97,21 @@ class DuckDbApply:
 
     def _classify(self, state: TableState) -> dict[str, int]:
         """Outcome -> rows. Where the hash was taken over other columns, or by another version, values decide."""
-        respelled = self._respelled()
-        differs, refreshed = Fragment(f"(o._hashdiff <> s._hashdiff{respelled})"), Fragment("")
-        if self.request.force:
-            differs = Fragment(f"(o._hashdiff <> s._hashdiff{respelled} OR {self._values_differ(self.request.hash_columns)})")
-        known = {c.removeprefix(OTHER_TYPE) for c in state.hash_columns}
-        is_other = set(state.hash_columns) != set(self.request.hash_columns) or bool(self.retyped)
-        other_version = self.number("ods/other_version", {"hash_version": self.request.hash_version}, target=self.target)
-        if not self.request.force and ((known and is_other) or other_version):
-            common = [c for c in self.request.hash_columns if not known or c in known]
-            differs = Fragment(f"({self._values_differ(common)}{respelled})")
-            # A column renamed in its place in the order of the hash leaves the hash as it was.
-            fresh = self._values_differ([c for c in self.request.hash_columns if c not in common])
-            refreshed = Fragment(f"WHEN o._hashdiff <> s._hashdiff OR o._hash_version <> $hash_version OR {fresh} THEN 'refreshed'")
+        hash_version, refreshed = self.request.hash_version, Fragment("")
+        other_version = bool(self.number("ods/other_version", {"hash_version": hash_version}, target=self.target))
+        plan = merging.comparison(self.request, state, retyped=self.retyped, other_version=other_version)
+        by_hash = ["o._hashdiff <> s._hashdiff"] if plan.by_hash else []
+        respelled = [f"o.{name} <> s.{name}" for name in map(self.statements.quote, plan.respelled)]
+        differs = Fragment(_any_of([*by_hash, *self._values_differ(plan.values), *respelled]))
         parameters: dict[str, object] = {"seq": self.request.seq}
-        if str(refreshed):
-            parameters["hash_version"] = self.request.hash_version
+        if not plan.by_hash:
+            fresh = ["o._hashdiff <> s._hashdiff", "o._hash_version <> $hash_version", *self._values_differ(plan.fresh)]
+            refreshed, parameters = Fragment(f"WHEN {_any_of(fresh)} THEN 'refreshed'"), parameters | {"hash_version": hash_version}
         self.execute("ods/classify", parameters, target=self.target, staging=self.staging, differs=differs, refreshed=refreshed)
         return {str(outcome): int(str(rows)) for outcome, rows in self.rows("ods/outcomes")}
 
-    def _values_differ(self, names: Sequence[str]) -> str:
-        quoted = map(self.statements.quote, names)
-        return "(" + (" OR ".join(f"o.{name} IS DISTINCT FROM s.{name}" for name in quoted) or "FALSE") + ")"
+    def _values_differ(self, names: Sequence[str]) -> list[str]:
+        return [f"o.{name} IS DISTINCT FROM s.{name}" for name in map(self.statements.quote, names)]
 
     def _deduplicate(self) -> int:
         over, keys_over = (int(str(n)) for n in self.rows("ods/duplicates", staging=self.staging)[0])
@@ -131,22 +119,11 @@ class DuckDbApply:
             return 0
         spec = self.request.spec
         keys = self.statements.names(spec.key_targets)
-        if over > spec.duplicate_keys_max:
-            sample = self.rows("ods/duplicate_sample", staging=self.staging, keys=keys)
-            raise DuplicateKeyError(
-                f"Table '{spec.name}': {', '.join(spec.key_targets)} is not a key: {keys_over} keys stand on more than one row, "
-                f"{over} rows too many (limit {spec.duplicate_keys_max}). For instance {self._shown(sample)}.",
-                remedy="choose a unique primary_key in the spec, or raise duplicate_keys_max",
-            )
+        sample = self.rows("ods/duplicate_sample", staging=self.staging, keys=keys) if over > spec.duplicate_keys_max else []
+        merging.refuse_duplicates(spec, over, keys_over, sample)
         duckdb_raw.materialise(self.connection, self.statements, spec, self.request.staging.name)
         self.execute("ods/deduplicate", staging=self.staging, keys=keys, order=self._cursor_order())
         return over
-
-    def _shown(self, sample: list[tuple[object, ...]]) -> str:
-        spec = self.request.spec
-        masked = {c.target_name for c in spec.kept_columns if c.mask}
-        rows = [tuple("***" if name in masked else value for name, value in zip(spec.key_targets, row, strict=True)) for row in sample]
-        return ", ".join(str(row[0] if len(row) == 1 else row) for row in rows)
 
     def _cursor_order(self) -> Fragment:
         spec = self.request.spec
@@ -154,12 +131,6 @@ class DuckDbApply:
             return Fragment("")
         cursor = ", ".join(self.statements.quote(spec.column(c).target_name) for c in spec.cursor.columns)
         return Fragment(f"greatest({cursor}) DESC NULLS LAST,")
-
-    def _respelled(self) -> Fragment:
-        """A text key compared without case or padding may be spelled anew while the row hash stays: that is an update."""
-        spec, quote = self.request.spec, self.statements.quote
-        names = [spec.column(k).target_name for k in spec.primary_key if spec.column(k).logical.is_text]
-        return Fragment("".join(f" OR o.{quote(n)} <> s.{quote(n)}" for n in names))
 
     def _tombstone(self, history: DuckDbHistory | None) -> int:
         if self.request.deletions is None or not self.request.deletions.num_rows:
@@ -181,11 +152,9 @@ class DuckDbApply:
 
     def _advance(self, state: TableState) -> None:
         r = self.request
-        marked = after_part(r, state.hash_columns, self.retyped) if state.hash_columns else ()
-        takes = r.mode == "full" or marked != state.hash_columns
-        values = {"seq": r.seq, "is_complete": r.mode in ("full", "sweep"), "takes_columns": takes, "watermark": r.watermark}
-        columns = list(r.hash_columns if r.mode == "full" else marked or r.hash_columns)
-        self.execute("staging/advance", values | {"hash_columns": columns, "now": self.now, "table": r.spec.name})
+        columns = list(merging.hash_columns_after(r, state, self.retyped))
+        values = {"seq": r.seq, "is_complete": r.mode in ("full", "sweep"), "watermark": r.watermark, "hash_columns": columns}
+        self.execute("staging/advance", values | {"now": self.now, "table": r.spec.name})
 
     def _remember(self) -> None:
         """The keys to look at again replace those of the load before, which this load has looked at."""
@@ -243,3 +212,7 @@ class DuckDbApply:
 
     def number(self, name: str, parameters: dict[str, object] | None = None, **values: Value) -> int:
         return int(self.connection.execute(self.statements.render(name, **values), parameters or {}).fetchall()[0][0])
+
+
+def _any_of(terms: Sequence[str]) -> str:
+    return "(" + (" OR ".join(terms) or "FALSE") + ")"

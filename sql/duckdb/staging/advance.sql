@@ -7,6 +7,6 @@ SET
         WHEN watermark IS NULL THEN $watermark::TIMESTAMP
         ELSE greatest(watermark, $watermark::TIMESTAMP)
     END,
-    hash_columns = CASE WHEN $takes_columns OR len(hash_columns) = 0 THEN $hash_columns ELSE hash_columns END,
+    hash_columns = $hash_columns,
     updated_at = $now
 WHERE table_name = $table;
