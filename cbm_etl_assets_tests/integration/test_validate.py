@@ -87,6 +87,7 @@ def test_suggestions_come_from_the_data_and_are_tried_on_raw_files(line: Line, c
     assert rules['{"pattern": {"column": "cod_art", "regex": "A\\\\d{5}"}}'] == (3, 0)
     assert rules['{"pattern": {"column": "gencod-v", "regex": "\\\\d{13}"}}'] == (3, 0)
     assert rules['"duplicate_keys"'] == (0, 0)
+    assert rules['{"not_null": ["gencod-v", "Libelle", "qte", "dat_mod"]}'] == (3, 0)
     written = Path(told["file"]).read_text(encoding="utf-8")
     assert "  # - range: {column: qte, min: 0}  # 0.125 to 25.000, 0 below 0; would have fired 1 time in 3 loads\n" in written
     import yaml
