@@ -13,7 +13,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 
-from cbm_etl_assets.errors import MissingDependencyError, TransientWarehouseError, WarehouseError
+from cbm_etl_assets.errors import CbmError, MissingDependencyError, TransientWarehouseError, WarehouseError
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.reliability.deadline import remaining_seconds
 from cbm_etl_assets.reliability.redact import redact
@@ -58,7 +58,7 @@ class BulkCopy:
     timeout_seconds: int
 
     def __call__(self, target: Ident, names: Sequence[str], reader: pa.RecordBatchReader) -> None:
-        connection = import_module(PACKAGE).connect(bulk_connection_string(self.connection_string), timeout=LOGIN_SECONDS)
+        connection = _import_bulk().connect(bulk_connection_string(self.connection_string), timeout=LOGIN_SECONDS)
         seconds = shortest(self.timeout_seconds, remaining_seconds())
         try:
             # Unquoted: the names of staging tables are letters, digits and '_'; mapping is by ordinal unless names are given.
@@ -95,6 +95,17 @@ class RowArrays:
 def _values(column: pa.Array, *, aware: bool) -> list[Any]:
     values = column.to_pylist()
     return [v and v.isoformat(sep=" ", timespec="microseconds") for v in values] if aware else values
+
+
+def _import_bulk() -> Any:
+    """Raises: MissingDependencyError where the package is there but a library of the system is not."""
+    try:
+        return import_module(PACKAGE)
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"The package mssql-python cannot be loaded: {error}.",
+            remedy="as root: apt-get install -y libltdl7 libkrb5-3 libgssapi-krb5-2, or CBM_WAREHOUSE__SQLSERVER__BULK=odbc",
+        ) from None
 
 
 def bulk_connection_string(connection_string: str) -> str:
@@ -193,7 +204,7 @@ class StagingLoad:
         # pyo3's PanicException is a BaseException; an interrupt stays what it is.
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             return error
-        if isinstance(error, TransientWarehouseError | WarehouseError):
+        if isinstance(error, CbmError):
             return error
         with self.connector.session(self.spec.name) as session:
             self._probe(session)

@@ -124,6 +124,16 @@ def test_without_the_extra_rows_go_through_pyodbc_and_it_says_so(monkeypatch: py
     assert isinstance(choose_sender(connector, make_statements(), "odbc", 5), RowArrays)
 
 
+def test_a_library_the_bulk_copy_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: str) -> None:
+        raise ImportError("libltdl.so.7: cannot open shared object file")
+
+    monkeypatch.setattr(sqlserver_bulk, "import_module", broken)
+    empty = pa.schema([pa.field("k", pa.int64())]).empty_table().to_reader()
+    with pytest.raises(MissingDependencyError, match=r"libltdl\.so\.7"):
+        BulkCopy("Server=h", 5)(make_statements().ident("stg", "t__1"), ["k"], empty)
+
+
 def test_no_secret_shows_in_a_repr() -> None:
     settings = Settings(
         warehouse=WarehouseSettings(kind="sqlserver", connection_string="Server=h;PWD=hunter2", sqlserver=SqlServerSettings())
