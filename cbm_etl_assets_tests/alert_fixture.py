@@ -76,6 +76,7 @@ class Answer:
     status: int = 202
     headers: dict[str, str] = field(default_factory=dict)
     hang_seconds: float = 0
+    trickle: bool = False  # a header that never ends, byte by byte
 
 
 @dataclass
@@ -111,6 +112,12 @@ def webhook(*script: Answer) -> Iterator[WebhookServer]:
                 played.bodies.append(json.loads(body))
                 played.headers.append(dict(self.headers))
             answer = played.answer()
+            if answer.trickle:
+                self.wfile.write(b"HTTP/1.1 202 Accepted\r\nX-Slow: ")
+                while not played.released.wait(0.05):
+                    self.wfile.write(b"x")
+                self.close_connection = True
+                return
             if answer.hang_seconds:
                 played.released.wait(answer.hang_seconds)
                 self.close_connection = True

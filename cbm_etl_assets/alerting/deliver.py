@@ -51,10 +51,13 @@ class Delivered:
     unfinished: list[str] = field(default_factory=list)
     threads: list[threading.Thread] = field(default_factory=list, repr=False)
 
-    def wait(self) -> None:
-        """Until the last route has given up: whoever closes the control database waits, or an abandoned thread opens it anew."""
+    def wait(self, seconds: float | None = None) -> None:
+        """Until the last route has given up: whoever closes the control database waits, or an abandoned thread opens it anew.
+
+        With a bound: an answer that comes byte by byte never ends, since each byte is a sign of life.
+        """
         for thread in self.threads:
-            thread.join()
+            thread.join(seconds)
 
 
 def drain(alerts: Alerts, routes: Sequence[Route], tools: Tools, *, seconds: float = DRAIN_SECONDS) -> Delivered:

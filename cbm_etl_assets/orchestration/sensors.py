@@ -25,6 +25,7 @@ from cbm_etl_assets.pipeline.watch import Watchman
 from cbm_etl_assets.settings import Settings
 
 INTERVAL_SECONDS = 60
+GIVE_UP_SECONDS = 10.0  # a request gives up by itself after 8 s without a byte
 DEAR_SECONDS, OBJECTIVES_SECONDS = 1.0, 300.0
 STALE = {"FAIL": Severity.ERROR, "WARN": Severity.WARNING}
 
@@ -76,7 +77,7 @@ def _watch_sensor(catalog: Mapping[str, TableSpec], settings: Settings) -> dg.Se
         with _watchman(catalog, settings) as watchman:
             changes = pace.watch(watchman)
             delivered = watchman.drain()
-            delivered.wait()  # a request gives up by itself after 8 s
+            delivered.wait(GIVE_UP_SECONDS)
         waiting = "; ".join(f"{route}: {why}" for route, why in {**delivered.kept, **delivered.refused}.items())
         told = f"{len(changes.messages)} new messages, {sum(delivered.sent.values())} sent"
         return dg.SkipReason(f"{told}. Waiting: {waiting}" if waiting else f"{told}.")

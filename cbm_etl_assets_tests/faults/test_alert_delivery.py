@@ -151,6 +151,22 @@ def test_a_hanging_webhook_delays_nobody_and_its_message_is_kept(journal: Journa
     assert journal.outbox() == [("load:client", "pending", 1), ("load:client", "sent", 1)]
 
 
+def test_an_answer_that_never_ends_is_left_behind(journal: Journal, server: WebhookServer) -> None:
+    """Each byte is a sign of life to a time-out; the drain has a bound of its own."""
+    with webhook(Answer(trickle=True)) as slow:
+        settings = alerts(slow.url, server.url)
+        fail_and_watch(journal, settings)
+        begun = time.monotonic()
+        done = journal.watchman(settings).drain(seconds=1.0)
+        done.wait(0.2)
+        assert time.monotonic() - begun < 4
+        assert (done.sent, done.unfinished) == ({"teams-2": 1}, ["teams-1"])
+        assert [state for _, state, _ in journal.outbox()] == ["pending", "sent"]
+        slow.released.set()
+        done.wait()
+    assert [state for _, state, _ in journal.outbox()] == ["sent", "sent"], "it was a 202 in the end: never again"
+
+
 def test_al09_a_restart_in_the_middle_of_a_storm_tells_nothing_twice(control: ControlKit, server: WebhookServer) -> None:
     names = [f"t{i:03}" for i in range(30)]
     journal = journal_on(control, *(table(name) for name in names))
