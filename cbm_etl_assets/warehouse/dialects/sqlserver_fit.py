@@ -119,8 +119,11 @@ class Fitting:
 
 def _longest(column: pa.Array, limit: int, *, is_text: bool) -> int:
     """The longest value, exactly only where it could pass `limit`: bytes of UTF-8 are never fewer than units of UTF-16."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
+    plain = pa.string() if is_text else pa.binary()
+    column = column if column.type == plain else column.cast(plain)
     lengths = pc.binary_length(column)
     most = pc.max(lengths).as_py() or 0
     if most <= limit or not is_text:

@@ -165,6 +165,17 @@ def test_a_text_longer_than_declared_widens_its_column_and_is_kept(text: str, be
     assert "column 'nom' is nvarchar(40)" in caplog.text
 
 
+def test_arrow_texts_of_another_kind_are_measured_and_sent_as_plain_ones() -> None:
+    batch = named("x" * 50)
+    place = batch.schema.get_field_index("nom")
+    for kind in (pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())):
+        server = FakeServer()
+        loaded, bulk = load(server, [batch.set_column(place, "nom", batch.column(place).cast(kind))])
+        assert loaded == 2
+        assert bulk.schema is not None
+        assert bulk.schema.field("nom").type == pa.string()
+
+
 def test_two_columns_too_narrow_at_once() -> None:
     batch = named("x" * 50)
     wide = batch.set_column(batch.schema.get_field_index("gencod_v"), "gencod_v", pa.array(["y", "y" * 30]))
