@@ -65,6 +65,7 @@ class Facts:
     count: int = 0
     numbers: dict[str, float] = field(default_factory=dict)
     subject: str = ""  # what it is about where that is no table
+    worst: str = ""  # the gravest severity so far: whoever heard of that hears of the end
 
     def dump(self) -> str:
         return json.dumps({f.name: getattr(self, f.name) for f in fields(self)}, ensure_ascii=False)

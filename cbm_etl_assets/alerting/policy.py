@@ -7,7 +7,7 @@ the journal.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from zoneinfo import ZoneInfo
@@ -71,6 +71,7 @@ class _Judge:
     def holds(self, condition: Condition) -> None:
         """Open it, or see it again."""
         known = self.board.rows.get(condition.key)
+        condition = replace(condition, facts=replace(condition.facts, worst=_worst(known, condition)))
         if known is None or known.state != "open":
             row = self._opened(condition, known)
         else:
@@ -79,7 +80,9 @@ class _Judge:
                 since=min(known.since, condition.since), facts=condition.facts.dump(),
             )  # fmt: skip
         event = self._event(row, known)
-        if event and not self._is_silenced(row.alert_key) and self._tell(row, event, condition.facts):
+        if event and self._is_silenced(row.alert_key):
+            row = replace(row, kind=known.kind, severity=known.severity) if known and event is Event.CHANGED else row  # told afterwards
+        elif event and self._tell(row, event, condition.facts):
             row = replace(row, notified=self.now, notifications=row.notifications + 1)
         self.rows.append(row)
 
@@ -108,9 +111,10 @@ class _Judge:
         for row in self.board.rows.values():
             if row.state == "open" and row.alert_key not in held and row.kind in seen.looked_at:
                 self.rows.append(replace(row, state="closed", closed=self.now, seen=self.now, acked=None, acked_by=""))
-                # Whoever was never told that it broke need not hear that it is well again.
+                # Whoever was never told that it broke need not hear that it is well again; who was, must, through any silence: an
+                # incident somewhere else would stay open for ever.
                 has_left = bool(row.table_name and seen.tables is not None and row.table_name not in seen.tables)
-                if row.notified and not has_left and not self._is_silenced(row.alert_key):
+                if row.notified and not has_left:
                     self._tell(row, Event.RECOVERED, Facts.load(row.facts))
 
     def held(self, condition: Condition) -> None:
@@ -149,8 +153,9 @@ class _Judge:
 
     def _to_routes(self, notice: Notice, dedupe_key: str) -> Iterator[AlertMessage]:
         payload = notice.dump()
+        heard = {notice.severity, *([Severity(notice.facts.worst)] if notice.event is Event.RECOVERED and notice.facts.worst else [])}
         for route in self.policy.routes:
-            if route.takes(notice.severity):
+            if any(route.takes(severity) for severity in heard):
                 yield AlertMessage(
                     dedupe_key=f"{dedupe_key}@{route.name}", alert_key=notice.key, kind=notice.kind, table_name=notice.table,
                     severity=notice.severity, event_name=notice.event, route_name=route.name, payload=payload,
@@ -159,6 +164,11 @@ class _Judge:
 
     def _is_silenced(self, key: str) -> bool:
         return any(fnmatchcase(key, silence.pattern) for silence in self.board.silences if silence.until > self.now)
+
+
+def _worst(known: AlertRow | None, condition: Condition) -> Severity:
+    before = Facts.load(known.facts).worst if known and known.state == "open" else ""
+    return max(condition.severity, Severity(before or condition.severity), key=lambda s: s.rank)
 
 
 def _is_told(known: AlertRow, condition: Condition) -> bool:
@@ -181,7 +191,3 @@ def quiet_until(policy: Policy, severity: Severity, now: dt.datetime) -> dt.date
         return now
     day = local.date() + dt.timedelta(days=1) if clock >= last else local.date()
     return dt.datetime.combine(day, last, zone).astimezone(dt.UTC).replace(tzinfo=None)
-
-
-def worst(severities: Iterable[Severity]) -> Severity:
-    return max(severities, key=lambda s: s.rank, default=Severity.INFO)

@@ -115,6 +115,25 @@ def test_silence_delays_the_message_and_acknowledges_nothing() -> None:
     assert short.look(T0 + 10 * HOUR) == [], "nobody was told it broke"
 
 
+def test_what_got_worse_in_silence_is_told_after_it_and_an_end_is_told_through_it() -> None:
+    world = World()
+    world.look(T0, failed(severity=Severity.WARNING))
+    world.board = replace(world.board, silences=(Silence("*", T0 + 2 * HOUR, "anne", T0),))
+    assert world.look(T0 + HOUR, failed()) == []
+    assert world.look(T0 + 3 * HOUR, failed()) == ["changed load:client"]
+    world.board = replace(world.board, silences=(Silence("*", T0 + 9 * HOUR, "anne", T0),))
+    assert world.look(T0 + 4 * HOUR) == ["recovered load:client"], "an incident somewhere else must not stay open"
+
+
+def test_whoever_heard_of_the_worst_hears_of_the_end() -> None:
+    world = World(Policy((TEAMS, URGENT)))
+    world.look(T0, failed(severity=Severity.CRITICAL))
+    assert world.look(T0 + HOUR, failed(severity=Severity.WARNING)) == []
+    assert world.look(T0 + 2 * HOUR) == ["recovered load:client @teams", "recovered load:client @nuit"]
+    assert world.look(T0 + 3 * HOUR, failed(severity=Severity.WARNING, episode="2")) == ["opened load:client @teams"]
+    assert world.look(T0 + 4 * HOUR) == ["recovered load:client @teams"]
+
+
 def test_without_a_way_out_it_is_recorded_and_told_when_there_is_one() -> None:
     world = World(Policy(()))
     assert world.look(T0, failed()) == []
@@ -146,7 +165,7 @@ def test_quiet_hours_hold_a_message_until_their_end(at: dt.datetime, due: dt.dat
 
 
 def test_a_notice_survives_the_outbox() -> None:
-    facts = Facts(("a@b.fr",), "é <at>\n", "SqlWidthError", "r", ("ods/x",), 3, {"rows": 2.0}, "s")
+    facts = Facts(("a@b.fr",), "é <at>\n", "SqlWidthError", "r", ("ods/x",), 3, {"rows": 2.0}, "s", "critical")
     notice = Notice(Event.OPENED, "k", Kind.RUN_FAILURE, Severity.ERROR, "t", T0, T0 + HOUR, facts)
     assert Notice.load(notice.dump()) == notice
     assert Facts.load('{"detail": "x", "unknown": 1}') == Facts(detail="x")
