@@ -41,7 +41,7 @@ def command(port: int) -> list[str]:
 
 
 def child_environment(runtime: Runtime, home: Path) -> dict[str, str]:
-    """What the code servers and runs read. The twin's connection string goes this way, never over a command line."""
+    """What the code servers and runs read. The twin's connection strings go this way, never over a command line."""
     from cbm_etl_assets.settings import inherited_environment
 
     settings = runtime.settings
@@ -52,6 +52,11 @@ def child_environment(runtime: Runtime, home: Path) -> dict[str, str]:
     }
     if settings.source.connection_string is not None:
         child["CBM_SOURCE__CONNECTION_STRING"] = settings.source.connection_string.get_secret_value()
+    if settings.warehouse.connection_string is not None:
+        child |= {
+            "CBM_WAREHOUSE__KIND": settings.warehouse.kind,
+            "CBM_WAREHOUSE__CONNECTION_STRING": settings.warehouse.connection_string.get_secret_value(),
+        }
     return child
 
 

@@ -9,10 +9,13 @@ import time
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from cbm_etl_assets.cli.runtime import Runtime
 from cbm_etl_assets.cli.ui import child_environment, choose_port, command, stop, wait_until_up
 from cbm_etl_assets.errors import BusyError, ConfigurationError
 from cbm_etl_assets.reliability.process import pid_alive
+from cbm_etl_assets.settings import WarehouseSettings
 from cbm_etl_assets_tests.unit.cli.fakes import CANARY, Stage
 
 
@@ -26,7 +29,15 @@ def test_the_child_is_told_homes_and_source_and_the_command_line_no_secret(tmp_p
     child = child_environment(Stage(tmp_path).runtime(), tmp_path / "dagster")
     assert (child["DAGSTER_HOME"], child["CBM_HOME"]) == (str(tmp_path / "dagster"), str(tmp_path))
     assert CANARY in child["CBM_SOURCE__CONNECTION_STRING"]
+    assert "CBM_WAREHOUSE__KIND" not in child
     assert CANARY not in " ".join(command(3000))
+
+
+def test_the_child_is_told_a_warehouse_that_the_environment_does_not_name(tmp_path: Path) -> None:
+    held = WarehouseSettings(kind="postgresql", connection_string=SecretStr("postgresql://h/d"))
+    settings = Stage(tmp_path).settings().model_copy(update={"warehouse": held})
+    child = child_environment(Runtime(lambda _: settings), tmp_path)
+    assert (child["CBM_WAREHOUSE__KIND"], child["CBM_WAREHOUSE__CONNECTION_STRING"]) == ("postgresql", "postgresql://h/d")
 
 
 def test_a_child_that_ends_is_said_at_once() -> None:
