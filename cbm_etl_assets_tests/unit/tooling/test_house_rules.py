@@ -81,7 +81,7 @@ def test_no_data_no_build_product_and_nothing_large_is_tracked() -> None:
 def test_constraints_pin_what_pyproject_asks_for() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *extras["twin"], *extras["dev"], *extras["postgres"], *extras["otel"]]
+    wanted = [*project["dependencies"], *extras["twin"], *extras["dev"], *extras["postgres"], *extras["sqlserver"], *extras["otel"]]
     names = {re.split(r"[<>=\[]", line)[0].lower() for line in wanted}
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pinned = {line.split("==")[0] for line in lines}
