@@ -161,3 +161,12 @@ def test_the_quarantine_by_rule_is_no_difference_to_the_certificate(line: Line) 
     line.load(Mode.FULL)
     found = verify(line.platform, line.spec)
     assert (found.equal, found.quarantined) == (True, 1)
+
+
+def test_a_rule_that_rejects_everything_stops_while_staging(line: Line) -> None:
+    line.execute("INSERT INTO pub.article SELECT 'B' || g, NULL, NULL, -1, timestamp '2026-01-01' FROM generate_series(1, 1500) g")
+    with_rules(line, {"range": {"column": "qte", "min": 0, "reject": True}})
+    with pytest.raises(TooManyBadRowsError, match=r"rules reject more than 1000 rows, first of all range_qte") as caught:
+        line.load(Mode.FULL)
+    assert "Nothing was changed" in caught.value.message
+    assert line.leftovers() == []

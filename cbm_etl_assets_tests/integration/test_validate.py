@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cbm_etl_assets.cli.app import main
 from cbm_etl_assets.cli.runtime import Runtime
+from cbm_etl_assets.errors import TransientSourceError
 from cbm_etl_assets.pipeline.results import Mode
 from cbm_etl_assets.pipeline.validation_run import ValidationMode, validate_tables
 from cbm_etl_assets_tests.line_fixture import Line, article_spec, line
@@ -114,3 +118,21 @@ def test_run_tells_what_the_rules_found_and_may_skip_them(line: Line, capsys: py
     [told] = json.loads(out)["tables"]
     assert (code, told["status"], told["quality"]["verdict"]) == (1, "failed", "FAILED")
     assert "the data is in, what depends on it is held back" in told["error"]["message"]
+
+
+class _Down:
+    """A source that does not answer."""
+
+    def clock(self) -> dt.datetime:
+        raise TransientSourceError("link lost", remedy="run again")
+
+
+def test_a_source_that_does_not_answer_breaks_its_rules_and_no_others(line: Line) -> None:
+    line.load(Mode.FULL)
+    spec = article_spec(quality=[{"source_reachable": {"severity": "error"}}, "key_unique", "column_drift", {"not_null": ["qte"]}])
+    source: Any = _Down()
+    [report] = validate_tables(replace(line.platform, source=source), [spec], ValidationMode.FULL)
+    assert [(r.rule.kind, r.verdict.value, r.message) for r in report.results] == [
+        ("source_reachable", "FAILED", "link lost"), ("key_unique", "WARNING", "link lost"), ("column_drift", "VALID", "none waits"),
+        ("not_null", "VALID", "0 of 200 rows fail"),
+    ]  # fmt: skip
