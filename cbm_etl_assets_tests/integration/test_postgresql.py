@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
+from cbm_etl_assets.errors import WarehouseError
 from cbm_etl_assets.pipeline.load import load_table
 from cbm_etl_assets.pipeline.repair import repair
 from cbm_etl_assets.pipeline.results import LoadOptions, Mode
@@ -157,6 +158,15 @@ def test_every_command_works_on_it(server_line: Line) -> None:
     assert asked.code == 0
     assert play(line, "sql", "DELETE FROM ods.article").code == 1
     line.assert_equal()
+
+
+def test_a_name_past_the_servers_limit_stops_before_anything_is_read(server_line: Line) -> None:
+    line = server_line
+    line.spec = article_spec(target="t" * 50)
+    with pytest.raises(WarehouseError, match="a postgresql name takes 49"):
+        line.load()
+    assert not list((line.home / "lake").rglob("*.parquet"))
+    assert line.leftovers() == []
 
 
 def test_dagster_has_no_pool_and_no_duckdb_marts_for_it(server_line: Line) -> None:
