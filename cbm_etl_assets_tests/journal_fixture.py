@@ -109,7 +109,7 @@ def _alerts(hostile: str) -> list[Row]:
         "Episode": "e",
         "State": "open",
     }
-    facts = json.dumps({"summary": f"Three loads in a row ended with SourceUnavailableError. {hostile}"})
+    facts = json.dumps({"detail": f"Three loads in a row ended with SourceUnavailableError. {hostile}"})
     return [
         {"AlertKey": f"{kind}:{table}", "Kind": kind, "TableName": table, "Severity": severity, "Facts": facts, **stamps}
         for kind, table, severity in (("quarantine", hostile or "client", "warning"), ("run_failure", "produit", "error"))

@@ -107,8 +107,8 @@ def _facts(text: object) -> dict[str, Any]:
     try:
         found = json.loads(str(text))
     except ValueError:
-        return {"summary": str(text)}
-    return found if isinstance(found, dict) else {"summary": str(found)}
+        return {"detail": str(text)}
+    return found if isinstance(found, dict) else {"detail": str(found)}
 
 
 def _trends(snapshot: Snapshot, filters: Filters, words: Words) -> Content:

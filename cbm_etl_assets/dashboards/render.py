@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
+from cbm_etl_assets.alerting.texts import TITLES
 from cbm_etl_assets.dashboards.figures import PERIODS, Filters
 from cbm_etl_assets.dashboards.pages import PAGES, Content
 from cbm_etl_assets.dashboards.words import phrases
@@ -78,7 +79,7 @@ def _environment() -> Environment:
     )
     environment.filters.update({
         "stamp": stamp, "seconds": seconds, "number": number, "bytes": size, "decimal": decimal, "quantity": quantity, "age": age,
-        "tone": lambda word: _TONES.get(str(word), ""), "words": _in_words, "summary": summary, "json_script": _json_script,
+        "tone": lambda word: _TONES.get(str(word), ""), "words": _in_words, "summary": summary, "alert_title": _alert_title, "json_script": _json_script,
     })  # fmt: skip
     return environment
 
@@ -129,11 +130,16 @@ def age(hours: float | None, never: str) -> str:
 
 
 def summary(facts: Mapping[str, Any]) -> str:
-    """The sentence of an alert: the first of its texts that is there."""
-    for key in ("summary", "what", "message", "error", "text"):
-        if facts.get(key):
-            return str(facts[key])
-    return ""
+    """What an alert knows: its detail, else its numbers."""
+    numbers = facts.get("numbers")
+    counted = ", ".join(f"{name} {value:g}" for name, value in numbers.items()) if isinstance(numbers, Mapping) else ""
+    return str(facts.get("detail") or counted)
+
+
+@pass_context
+def _alert_title(context: Context, kind: str) -> str:
+    """As the alert's own messages call it."""
+    return TITLES[context["view"].language].get(kind, kind.replace("_", " "))
 
 
 @pass_context

@@ -121,6 +121,12 @@ def test_the_filters_choose_table_period_and_environment(settings: Settings, tmp
         assert "MARS" not in odd.text
 
 
+def test_alerts_are_called_as_in_their_messages(settings: Settings) -> None:
+    with client_of(journal_of(settings)) as client:
+        assert "Load failed" in client.get("/operations").text
+        assert "Échec du chargement" in client.get("/operations?lang=fr").text
+
+
 def test_links_lead_to_the_dagster_ui(settings: Settings) -> None:
     with client_of(journal_of(settings), dagster_url="http://dagster.example:3000") as client:
         text = client.get("/operations").text

@@ -25,8 +25,9 @@ def test_numbers_and_quantities() -> None:
 
 
 def test_an_alert_says_what_its_facts_say() -> None:
-    assert render.summary({"other": 1, "summary": "late"}) == "late"
-    assert render.summary({"rows": 3}) == ""
+    assert render.summary({"detail": "late", "numbers": {"rows": 3}}) == "late"
+    assert render.summary({"detail": "", "numbers": {"rows": 3, "limit": 0.5}}) == "rows 3, limit 0.5"
+    assert render.summary({"text": "as it was written"}) == ""
 
 
 def test_chart_data_cannot_leave_its_script_element() -> None:
