@@ -88,6 +88,7 @@ class WarehouseSettings(_Section):
     lock_wait_seconds: float = Field(default=60, ge=0, description="wait for the file while another process has it")
     retries: int = Field(default=3, ge=0)
     retry_delay_seconds: float = Field(default=45, ge=0)
+    views_schema: str = Field(default="bi", pattern="^[A-Za-z_][A-Za-z0-9_]*$", max_length=63, description="of `tables views`")
     sqlserver: SqlServerSettings = SqlServerSettings()
 
 

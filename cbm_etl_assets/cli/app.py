@@ -39,6 +39,7 @@ from cbm_etl_assets.cli import (
     status,
     tables,
     tables_sync,
+    tables_views,
     tables_write,
     twin,
     ui,
@@ -59,7 +60,7 @@ app = typer.Typer(
 )  # fmt: skip
 for group in (dashboard, demo, health, load, maintenance, plan, preflight, profile, slo, sql, status, ui, validate, verify, why):
     group.register(app)
-for group in (tables_write, tables_sync):
+for group in (tables_write, tables_sync, tables_views):
     group.register(tables.app)
 app.add_typer(tables.app, name="tables")
 app.add_typer(twin.app, name="twin")

@@ -24,9 +24,11 @@ from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.metadata.types import Kind, LogicalType
 from cbm_etl_assets.reliability.deadline import interrupted
 from cbm_etl_assets.settings import Settings
+from cbm_etl_assets.warehouse import presenting
 from cbm_etl_assets.warehouse.dialects import duckdb_move, duckdb_raw
 from cbm_etl_assets.warehouse.dialects.duckdb_apply import DuckDbApply
 from cbm_etl_assets.warehouse.port import Absent, ApplyRequest, Capabilities, Outcome, QueryResult, StagingTable, TableState, Transfer
+from cbm_etl_assets.warehouse.presenting import Presenting, Step
 from cbm_etl_assets.warehouse.reading import Reading
 from cbm_etl_assets.warehouse.sql import Fragment, Statements
 
@@ -64,7 +66,7 @@ def create(settings: Settings, now: Callable[[], dt.datetime]) -> DuckDbWarehous
     return DuckDbWarehouse(settings.warehouse_path, now=now, lock_wait_seconds=settings.warehouse.lock_wait_seconds)
 
 
-class DuckDbWarehouse(Reading):
+class DuckDbWarehouse(Reading, Presenting):
     """Implements warehouse.port.Warehouse."""
 
     name = "duckdb"
@@ -133,6 +135,8 @@ class DuckDbWarehouse(Reading):
             state = self._state(connection, request.spec.name)
             outcome = DuckDbApply(connection, self._statements, request, self._now()).run(state)
         self._raw.pop(request.staging.name, None)
+        if request.mode == "full":
+            self.describe_or_warn(request.spec)
         return outcome
 
     def take_over(self, transfer: Transfer) -> None:
@@ -194,6 +198,14 @@ class DuckDbWarehouse(Reading):
 
     def close(self) -> None:
         """Nothing stays open between operations."""
+
+    def _run_steps(self, steps: Sequence[Step]) -> None:
+        try:
+            with self._transaction() as connection:
+                for step in steps:
+                    connection.execute(step.text(self._statements))
+        except duckdb.Error as error:
+            raise presenting.refused(error) from None
 
     # -- inside -------------------------------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ from cbm_etl_assets.warehouse.dialects.postgresql_session import Server, Session
 from cbm_etl_assets.warehouse.dialects.postgresql_tables import Tables
 from cbm_etl_assets.warehouse.feed import Feed
 from cbm_etl_assets.warehouse.port import Absent, ApplyRequest, Capabilities, Outcome, QueryResult, StagingTable, TableState, Transfer
+from cbm_etl_assets.warehouse.presenting import Presenting, Step
 from cbm_etl_assets.warehouse.reading import Reading
 from cbm_etl_assets.warehouse.sql import Fragment, Statements
 
@@ -49,7 +50,7 @@ def create(settings: Settings, now: Callable[[], dt.datetime]) -> PostgresWareho
     return PostgresWarehouse(text, now=now, lock_wait_seconds=settings.warehouse.lock_wait_seconds)
 
 
-class PostgresWarehouse(Reading):
+class PostgresWarehouse(Reading, Presenting):
     """Implements warehouse.port.Warehouse."""
 
     name = "postgresql"
@@ -60,6 +61,8 @@ class PostgresWarehouse(Reading):
         single_writer_process=False,
         unstorable=frozenset({Unstorable.NUL_TEXT}),
     )
+
+    _drops_first = True  # CREATE OR REPLACE VIEW renames no column; a schema's default privileges outlast the drop
 
     def __init__(self, connection_string: str, *, now: Callable[[], dt.datetime], lock_wait_seconds: float = 60) -> None:
         self._now = now
@@ -117,6 +120,8 @@ class PostgresWarehouse(Reading):
         with self._writing(request.spec.name) as session:
             outcome = PostgresApply(session, request, self._now(), self._staged.get(request.staging.name)).run()
         self._staged.pop(request.staging.name, None)
+        if request.mode == "full":
+            self.describe_or_warn(request.spec)
         return outcome
 
     def take_over(self, transfer: Transfer) -> None:
@@ -204,6 +209,11 @@ class PostgresWarehouse(Reading):
         self.prepare()
         with self._server.transaction() as session:
             session.execute("demo/mark")
+
+    def _run_steps(self, steps: Sequence[Step]) -> None:
+        with self._server.transaction() as session:
+            for step in steps:
+                session.execute(step.name, None, **step.values)
 
     # -- inside -------------------------------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ from cbm_etl_assets.warehouse.dialects.sqlserver_read import arrow_batch, arrow_
 from cbm_etl_assets.warehouse.dialects.sqlserver_statements import Layout, SqlServerStatements, iso, make_statements
 from cbm_etl_assets.warehouse.dialects.sqlserver_types import quote
 from cbm_etl_assets.warehouse.port import Absent, ApplyRequest, Capabilities, Outcome, QueryResult, StagingTable, TableState, Transfer
+from cbm_etl_assets.warehouse.presenting import Presenting, Step
 from cbm_etl_assets.warehouse.reading import Reading
 from cbm_etl_assets.warehouse.sql import Fragment
 
@@ -60,7 +61,7 @@ def create(settings: Settings, now: Callable[[], dt.datetime]) -> SqlServerWareh
 
 
 @dataclass
-class SqlServerWarehouse(Reading):
+class SqlServerWarehouse(Reading, Presenting):
     """Implements warehouse.port.Warehouse."""
 
     connector: Connector
@@ -218,6 +219,20 @@ class SqlServerWarehouse(Reading):
         if not may_create:
             found.append("the login may not create tables: run sql/sqlserver/grants/warehouse_login.sql as an administrator")
         return tuple(found)
+
+    def describe(self, spec: TableSpec) -> int:
+        with self.connector.session(spec.name) as session:
+            return describe(session, self._statements, spec)
+
+    def _schema_step(self, schema: str) -> Step:
+        values = {"schema": self._statements.text(schema), "quoted_in_text": self._statements.quoted_in_text(schema)}
+        return Step("ddl/bootstrap_schema", values)
+
+    def _run_steps(self, steps: Sequence[Step]) -> None:
+        """A batch each, as CREATE VIEW wants; each can be repeated, so one that fails leaves nothing to clean up."""
+        with self.connector.session() as session:
+            for step in steps:
+                session.run(step.text(self._statements))
 
     def close(self) -> None:
         """Nothing stays open between operations."""

@@ -1,0 +1,1 @@
+COMMENT ON COLUMN {{ target }}.{{ column }} IS {{ comment }};
