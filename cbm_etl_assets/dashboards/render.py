@@ -79,7 +79,8 @@ def _environment() -> Environment:
     )
     environment.filters.update({
         "stamp": stamp, "seconds": seconds, "number": number, "bytes": size, "decimal": decimal, "quantity": quantity, "age": age,
-        "tone": lambda word: _TONES.get(str(word), ""), "words": _in_words, "summary": summary, "alert_title": _alert_title, "json_script": _json_script,
+        "tone": lambda word: _TONES.get(str(word), ""), "words": _in_words, "summary": summary,
+        "alert_title": _alert_title, "json_script": _json_script,
     })  # fmt: skip
     return environment
 
