@@ -49,6 +49,7 @@ class FakeServer:
     staged: int = 0
     outcome: dict[str, int] = field(default_factory=lambda: {"read": 0})
     left_over: list[str] = field(default_factory=list)
+    owner: tuple[int, int] = (0, 0)
     described: dict[str, str] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     sent: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
@@ -74,6 +75,7 @@ class FakeServer:
     def answer(self, text: str, parameters: tuple[Any, ...]) -> list[list[tuple[Any, ...]]]:
         """Result sets; the statement's effect on the state is taken."""
         replies: list[tuple[str, Any]] = [
+            ("AS has_tables", lambda: [self.owner]), ("AS table_name", lambda: [("ods", name) for name in self.left_over]),
             ("is_there", lambda: [(int(self.is_bootstrapped),)]), ("last_issued_seq + 1", self._issue),
             ("AS role", lambda: [(role, n, k) for role, columns in self.tables.items() for n, k in columns.items()]),
             ("MS_Description' AND s.name", lambda: list(self.described.items())), ("AS is_other", lambda: [(self.other_version,)]),

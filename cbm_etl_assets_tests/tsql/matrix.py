@@ -12,7 +12,7 @@ import pyarrow as pa
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.reliability.retry import Clockwork, RetryPolicy
 from cbm_etl_assets.transform.rows import RowTransform
-from cbm_etl_assets.warehouse import moving
+from cbm_etl_assets.warehouse import moving, presenting
 from cbm_etl_assets.warehouse.dialects.sqlserver import SqlServerWarehouse
 from cbm_etl_assets.warehouse.dialects.sqlserver_bulk import RowArrays
 from cbm_etl_assets.warehouse.dialects.sqlserver_connect import Connector
@@ -135,6 +135,7 @@ def _other_doors(spec: TableSpec, layout: Layout | None) -> Iterator[tuple[FakeS
     warehouse.drop_staging(spec.name)
     warehouse.columns(spec.name)
     warehouse.advice()
+    warehouse.start_over()
     names = [name for name, _ in spec.target_columns]
     warehouse.schema(spec.name, names)
     list(warehouse.live(spec.name, names, 10))
@@ -143,6 +144,11 @@ def _other_doors(spec: TableSpec, layout: Layout | None) -> Iterator[tuple[FakeS
         warehouse.as_of(spec, T0)
     yield server, "reading and cleaning"
     yield _taken_over(spec, layout), "moved in"
+    shown = FakeServer(tables=stored(spec))
+    views = presenting.views_of(spec, "reports", 128)
+    make_warehouse(shown, layout).present(views)
+    make_warehouse(shown, layout).withdraw(views)
+    yield shown, "shown to people"
     rows = FakeServer()
     arrays = RowArrays(Connector("", make_statements(layout), opener=rows), make_statements(layout))
     make_warehouse(rows, layout, sender=arrays).load_staging(spec, StagingTable(spec.name, f"{spec.name}__8", 8), [])

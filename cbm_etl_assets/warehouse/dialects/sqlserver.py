@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cbm_etl_assets.errors import TransientWarehouseError, WarehouseError
+from cbm_etl_assets.errors import ConfigurationError, TransientWarehouseError, WarehouseError
 from cbm_etl_assets.metadata.spec import TableSpec
 from cbm_etl_assets.metadata.types import Unstorable
 from cbm_etl_assets.reliability.retry import Clockwork, RetryPolicy, call_with_retry
@@ -32,7 +32,7 @@ from cbm_etl_assets.warehouse.dialects.sqlserver_types import quote
 from cbm_etl_assets.warehouse.port import Absent, ApplyRequest, Capabilities, Outcome, QueryResult, StagingTable, TableState, Transfer
 from cbm_etl_assets.warehouse.presenting import Presenting, Step
 from cbm_etl_assets.warehouse.reading import Reading
-from cbm_etl_assets.warehouse.sql import Fragment
+from cbm_etl_assets.warehouse.sql import Fragment, Ident
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -233,6 +233,22 @@ class SqlServerWarehouse(Reading, Presenting):
         with self.connector.session() as session:
             for step in steps:
                 session.run(step.text(self._statements))
+
+    def start_over(self) -> None:
+        """For the demo. Raises: ConfigurationError where tables stand that no demo made."""
+        schemas = [self._statements.schema(name) for name in ("stg", "ods", "marts")]
+        has_tables, is_ours = self._rows(self._statements.render("demo/owner"), schemas, "")[0]
+        if has_tables and not is_ours:
+            raise ConfigurationError(
+                f"The database of CBM_WAREHOUSE__CONNECTION_STRING holds tables in {', '.join(schemas)}; the demo empties what it finds.",
+                remedy="give the demo a database of its own",
+            )
+        for name in self._rows(self._statements.render("demo/tables"), schemas, ""):
+            self._rows(self._statements.render("ddl/drop_table", target=Ident(tuple(map(str, name)), quote)), [], "")
+        self._prepared = False
+        self.prepare()
+        if not is_ours:
+            self._rows(self._statements.render("demo/mark"), schemas[:1], "")
 
     def close(self) -> None:
         """Nothing stays open between operations."""

@@ -11,6 +11,7 @@ import pytest
 from cbm_etl_assets.errors import (
     AccountingError,
     CbmError,
+    ConfigurationError,
     ConversionError,
     CorruptRawFileError,
     DuplicateKeyError,
@@ -19,7 +20,7 @@ from cbm_etl_assets.errors import (
     WarehouseError,
 )
 from cbm_etl_assets.metadata.spec import TableSpec
-from cbm_etl_assets.warehouse.port import Outcome, StagingTable
+from cbm_etl_assets.warehouse.port import Disposable, Outcome, StagingTable
 from cbm_etl_assets_tests.specs import make_spec
 from cbm_etl_assets_tests.tsql.fake_server import DEADLOCK, LINK_LOST, FakeSender, FakeServer, Fault, failure
 from cbm_etl_assets_tests.tsql.matrix import batch_of, make_warehouse, request, stored
@@ -321,6 +322,17 @@ def test_only_descriptions_that_changed_are_written() -> None:
     make_warehouse(server).apply(request(make_spec(columns=columns, cursor=None, description="Clients"), "full"))
     written = [values for text, values in server.sent if "extendedproperty" in text]
     assert written == [("ods", "client", "Clients"), ("ods", "client", "cod_cli", "Code")]
+
+
+def test_a_demo_empties_its_own_database_only() -> None:
+    server = FakeServer(owner=(1, 0), left_over=["client"])
+    with pytest.raises(ConfigurationError, match="holds tables in stg, ods, marts"):
+        make_warehouse(server).start_over()
+    assert not server.texts("DROP")
+    server.owner = (1, 1)
+    make_warehouse(server).start_over()
+    assert [text.strip() for text in server.texts("DROP")] == ["DROP TABLE IF EXISTS [ods].[client];"]
+    assert isinstance(make_warehouse(server), Disposable)
 
 
 def test_the_preflight_hears_what_the_server_lacks() -> None:

@@ -3,5 +3,4 @@ IF DATABASE_PRINCIPAL_ID(N'cbm_report') IS NULL CREATE USER [cbm_report] FOR LOG
 GO
 GRANT SELECT ON SCHEMA::[ods] TO [cbm_report];
 GRANT SELECT ON SCHEMA::[marts] TO [cbm_report];
-IF SCHEMA_ID(N'bi') IS NOT NULL GRANT SELECT ON SCHEMA::[bi] TO [cbm_report];
 GO

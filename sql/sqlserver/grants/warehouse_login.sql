@@ -12,12 +12,6 @@ GRANT ALTER, SELECT, INSERT, UPDATE, DELETE, REFERENCES ON SCHEMA::[stg] TO [cbm
 GRANT ALTER, SELECT, INSERT, UPDATE, DELETE, REFERENCES ON SCHEMA::[ods] TO [cbm_etl];
 GRANT SELECT ON SCHEMA::[marts] TO [cbm_etl];
 GO
--- Only where the loads' login makes the views under business names itself (`cbm-etl tables views --apply`); a DBA may run their text instead.
-IF SCHEMA_ID(N'bi') IS NULL EXEC (N'CREATE SCHEMA [bi]');
-GO
-GRANT CREATE VIEW TO [cbm_etl];
-GRANT ALTER ON SCHEMA::[bi] TO [cbm_etl];
-GO
 -- Readers wait for no load. Needs a moment without other sessions in the database.
 IF EXISTS (SELECT 1 FROM sys.databases WHERE database_id = DB_ID() AND is_read_committed_snapshot_on = 0)
     ALTER DATABASE CURRENT SET READ_COMMITTED_SNAPSHOT ON WITH ROLLBACK IMMEDIATE;
