@@ -72,7 +72,7 @@ class Line:
     home: Path
     spec: TableSpec = field(default_factory=article_spec)
     source_options: dict[str, Any] = field(default_factory=dict)
-    warehouse: WarehouseSettings = WarehouseSettings()
+    warehouse: WarehouseSettings = field(default_factory=WarehouseSettings)
 
     def settings(self) -> Settings:
         source = SourceSettings.model_validate(

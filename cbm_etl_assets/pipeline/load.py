@@ -63,7 +63,7 @@ def _import_staging(spec: TableSpec) -> None:
     import pyarrow.parquet  # noqa: F401
 
     if not is_rename_only(spec):
-        import cbm_etl_assets.transform.rows  # noqa: F401
+        import cbm_etl_assets.transform.rows
     if spec.rules:
         import cbm_etl_assets.pipeline.gate  # noqa: F401
 

@@ -206,9 +206,7 @@ def test_reserved_words_and_date_cursors_are_reported_not_refused(tmp_path: Path
     ]
 
 
-QUALITY = (
-    "quality:\n  - custom: {function: 'm:f', columns: [id], arguments: {min: 0, max: 1.5, strict: true, code: 007, name: 'yes'}}\n"
-)
+QUALITY = "quality:\n  - custom: {function: 'm:f', columns: [id], arguments: {min: 0, max: 1.5, strict: true, code: 007, name: 'yes'}}\n"
 
 
 def test_numbers_of_a_quality_rule_are_numbers_and_other_scalars_stay_text(tmp_path: Path) -> None:

@@ -40,9 +40,13 @@ def test_an_error_after_the_time_is_the_time_out_and_before_it_is_itself() -> No
     clock = Clock()
     with pytest.raises(WarehouseError, match="interrupted"), time_limit("load", 10, clock):
         raise WarehouseError("interrupted")
-    with pytest.raises(StageTimeoutError, match="Stage 'load'") as caught, time_limit("load", 10, clock):
+
+    def late() -> None:
         clock.at += 11
         raise WarehouseError("interrupted")
+
+    with pytest.raises(StageTimeoutError, match="Stage 'load'") as caught, time_limit("load", 10, clock):
+        late()
     assert "CBM_STAGES__LOAD__TIMEOUT_SECONDS" in caught.value.remedy
 
 
