@@ -79,6 +79,18 @@ def test_views_follow_the_spec_and_go_when_told(loader: Loader) -> None:
     assert left.rows == [(0,)]
 
 
+def test_a_column_is_widened_under_its_views(loader: Loader) -> None:
+    warehouse = loader.warehouse
+    assert isinstance(warehouse, Presents)
+    loaded(loader, ("A", 1, 10))
+    warehouse.present(views_of(loader.spec, "bi", 63))
+    columns = [c.model_dump(exclude_unset=True) | ({"type": "bigint"} if c.name == "mt" else {}) for c in loader.spec.columns]
+    loader.spec = client(columns=columns)
+    loaded(loader, ("A", 2**40, 10))
+    assert warehouse.query('SELECT "Montant (HT)" FROM bi.v_client').rows == [(2**40,)]
+    assert warehouse.query('SELECT "Montant (HT)" FROM bi.v_client_history WHERE "Is current"').rows == [(2**40,)]
+
+
 def comments(loader: Loader) -> dict[str, str]:
     sql = {
         "duckdb": "SELECT '' AS c, comment AS t FROM duckdb_tables() WHERE table_name = 'client' UNION ALL "

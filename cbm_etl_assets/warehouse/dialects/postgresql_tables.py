@@ -11,7 +11,7 @@ from cbm_etl_assets.metadata.types import LogicalType
 from cbm_etl_assets.warehouse import merging
 from cbm_etl_assets.warehouse.dialects import postgresql_types as types
 from cbm_etl_assets.warehouse.dialects.postgresql_session import Session
-from cbm_etl_assets.warehouse.sql import Columns, Ident, Statements
+from cbm_etl_assets.warehouse.sql import Columns, Fragment, Ident, Statements
 
 
 def cursor_of(spec: TableSpec, statements: Statements, alias: str = "s.") -> str:
@@ -72,8 +72,18 @@ class Tables:
                     remedy=f"write `target: {held}` in the spec",
                 )
             elif self._must_widen(table, name, stored[held], kind):
-                session.execute("ddl/widen_column", target=target, columns=one)
+                self._widen(table, target, one)
         return False
+
+    def _widen(self, table: str, target: Ident, column: Columns) -> None:
+        """PostgreSQL changes no type a view shows: ours (`cbm-etl tables views`) step aside for the moment. Readers see none of it."""
+        session = self._session
+        views = [(session.statements.ident(s, n), Fragment(text)) for s, n, text in session.rows("views/dependents", {"table": table})]
+        for view, _ in views:
+            session.execute("views/drop", view=view)
+        session.execute("ddl/widen_column", target=target, columns=column)
+        for view, definition in views:
+            session.execute("views/remake", view=view, definition=definition)
 
     def _must_widen(self, table: str, name: str, stored: str, wanted: LogicalType) -> bool:
         before, after = types.logical_type(stored), types.logical_type(_catalogue(wanted))
