@@ -92,7 +92,12 @@ def copy(  # noqa: PLR0913
     documents = [one.document(runtime.secrets) for one in answers]
     summary = {"command": "warehouse copy", "from": old, "to": new, "ok": code == 0, "exit_code": code, "tables": documents}
     errors = [f"{d['table']}: {d['error']['message']}" for d in documents if d["error"]]
-    closing = [] if code else [f"Next: CBM_WAREHOUSE__KIND={new} and its connection string in the settings, then cbm-etl run --all."]
+    copied = any(one.moved and one.moved.status == "copied" for one in answers)
+    closing = (
+        []
+        if code or not copied
+        else [f"Next: CBM_WAREHOUSE__KIND={new} and its connection string in the settings, then cbm-etl run --all."]
+    )
     output.result(summary, table(f"{old} -> {new}", COLUMNS, [one.row() for one in answers], right=NUMBERS), *errors, *closing)
     raise typer.Exit(code)
 

@@ -122,8 +122,15 @@ def _part_differences(part: Part, one: Print | None, other: Print | None) -> lis
         return [f"{part} has {one.rows} and {other.rows} rows"]
     if one.keys != other.keys:
         return [f"{part} has other keys"]
-    names = [name for name in one.columns if one.columns[name] != other.columns.get(name)]
+    names = [name for name, tally in one.columns.items() if not _same(tally, other.columns.get(name, Tally()))]
     return [f"{part} differs in {', '.join(names)}"] if names else []
+
+
+def _same(one: Tally, other: Tally) -> bool:
+    """NaN, which is the least and greatest value of a column of NaN, is itself here."""
+    pairs = ((one.minimum, other.minimum), (one.maximum, other.maximum))
+    alike = all(a == b or (a != a and b != b) for a, b in pairs)
+    return alike and (one.nulls, one.total, one.fingerprint) == (other.nulls, other.total, other.fingerprint)
 
 
 def _print(batches: Iterable[pa.RecordBatch], part: Part) -> Print:
