@@ -112,12 +112,25 @@ def test_the_next_incremental_goes_on_where_the_old_warehouse_stood(moving: Movi
     assert (full.outcome.unchanged, full.outcome.deleted) == (full.outcome.read, 0)
 
 
-def test_a_second_copy_finds_everything_there(moving: Moving) -> None:
-    lived_in(moving)
-    move_table(moving.house, moving.line.spec)
-    issued = moving.new.state("article").last_issued_seq
-    assert move_table(moving.house, moving.line.spec).status is MoveStatus.PRESENT
-    assert moving.new.state("article").last_issued_seq == issued
+def test_a_second_copy_finds_everything_there_and_issues_no_number(pilot: Moving) -> None:
+    lived_in(pilot)
+    move_table(pilot.house, pilot.line.spec)
+    issued = pilot.new.state("article").last_issued_seq
+    assert move_table(pilot.house, pilot.line.spec).status is MoveStatus.PRESENT
+    assert pilot.new.state("article").last_issued_seq == issued
+
+
+def test_a_column_the_source_has_no_more_and_an_empty_table_move_too(pilot: Moving) -> None:
+    line = pilot.line
+    lived_in(pilot)
+    line.spec = article_spec(history=True, columns=[c.model_dump(exclude_unset=True) for c in line.spec.columns if c.name != "gencod-v"])
+    assert move_table(pilot.house, line.spec).status is MoveStatus.COPIED
+    kept = "SELECT cod_art, gencod_v FROM ods.article WHERE gencod_v IS NOT NULL ORDER BY cod_art"
+    assert pilot.new.query(kept).rows == line.platform.warehouse.query(kept).rows != []
+    line.spec = article_spec(target="vide", filter="cod_art = 'nowhere'")
+    line.load(Mode.FULL)
+    assert move_table(pilot.house, line.spec).rows == {"current": 0, "recheck": 0}
+    assert move_table(pilot.house, line.spec).status is MoveStatus.PRESENT
 
 
 def test_a_target_behind_is_brought_up_and_one_ahead_is_not_set_back_unasked(pilot: Moving) -> None:

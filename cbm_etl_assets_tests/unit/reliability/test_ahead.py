@@ -29,7 +29,7 @@ def test_an_error_of_the_source_comes_out_where_the_items_are_taken() -> None:
         yield 1
         raise KeyError("gone")
 
-    got = []
+    got: list[int] = []
     with pytest.raises(KeyError, match="gone"), ReadAhead(source) as items:
         got.extend(items)
     assert got == [] or got == [1]
