@@ -26,10 +26,11 @@ def views(
     drop: Annotated[bool, typer.Option("--drop", help="Drop the views.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show tables under business names: one view a table in CBM_WAREHOUSE__VIEWS_SCHEMA.
+    """Show tables under business names: one view a table, for Power BI.
 
-    Columns are named by the labels of the spec; deleted rows and technical columns are left out; `history: true` gives a second
-    view of every version with its validity. Without --apply the SQL is printed, for a DBA to run.
+    The views stand in CBM_WAREHOUSE__VIEWS_SCHEMA. Columns are named by the labels of the spec; deleted rows and technical columns
+    are left out; `history: true` gives a second view of every version with its validity. Without --apply the SQL is printed, for a
+    DBA to run.
     JSON: views[table, name, columns[column, shown]], sql[], applied, dropped, described
     """
     runtime = runtime_of(context)

@@ -20,7 +20,7 @@ EXPECTED = {
     "tables import-df", "tables import-config", "tables schema", "twin start", "twin stop", "twin status", "twin load", "twin mutate",
     "twin fault", "twin statements", "lake list", "lake clean",
     "quarantine list", "quarantine show", "quarantine replay", "quarantine drop", "breaker status", "breaker reset",
-    "verify", "repair", "why", "asof", "validate", "quality suggest",
+    "verify", "repair", "why", "asof", "validate", "quality suggest", "warehouse copy", "tables views",
     "dashboard", "report", "db status", "db upgrade", "db script",
     "alert test", "alert list", "alert ack", "alert silence", "alert resend",
 }  # fmt: skip

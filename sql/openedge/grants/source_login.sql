@@ -1,5 +1,6 @@
 -- OpenEdge: the replicating login reads the tables it replicates and nothing else. Run by a DBA through sqlexp or any ODBC client.
 -- OpenEdge grants table by table: one line each. COMMIT, because OpenEdge SQL is always inside a transaction.
+-- Source: OpenEdge SQL Reference, CREATE USER, GRANT, COMMIT. CREATE USER and GRANT want a DBA; the owner of a table may grant as well.
 CREATE USER 'cbm_source', 'choose-a-password';
 GRANT SELECT ON PUB.client TO cbm_source;
 GRANT SELECT ON PUB.produit TO cbm_source;
