@@ -39,7 +39,7 @@ def connection_string(request: pytest.FixtureRequest) -> str:
     patch.setattr(sqlserver_connect, "_open", lambda *_: engine())
     patch.setattr(sqlserver, "choose_sender", lambda *_: engine.bulk)
     request.addfinalizer(engine.database.close)
-    return "Server=emulated"
+    return "Driver=emulated;Server=emulated"  # a driver is named, so that none is looked for
 
 
 def empty(given: str) -> None:

@@ -81,7 +81,8 @@ def test_values_in_braces_hold_anything() -> None:
         pairs("Server=h;secret")
 
 
-def test_every_keyword_passes_through_and_a_driver_is_found() -> None:
+def test_every_keyword_passes_through_and_a_driver_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pyodbc, "drivers", lambda: ["ODBC Driver 18 for SQL Server"])
     given = "Server=h;UID=u;PWD={p};Encrypt=strict;PacketSize=32767;Authentication=ActiveDirectoryMsi;MultiSubnetFailover=yes"
     text = completed(given)
     assert given in text
