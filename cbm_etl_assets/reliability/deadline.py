@@ -80,10 +80,20 @@ def interrupted(interrupt: Callable[[], object]) -> Iterator[None]:
     if limit is None:
         yield
         return
-    timer = threading.Timer(max(0.0, limit.left), interrupt)
+    guard, is_over = threading.Lock(), False
+
+    def fire() -> None:
+        with guard:
+            if not is_over:
+                interrupt()
+
+    timer = threading.Timer(max(0.0, limit.left), fire)
     timer.daemon = True
     timer.start()
     try:
         yield
     finally:
+        # Under the lock: a timer that fires just now must not interrupt a connection that is closed next.
+        with guard:
+            is_over = True
         timer.cancel()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -67,3 +68,17 @@ def test_a_statement_is_interrupted_when_the_time_is_up_and_not_after_it() -> No
     with interrupted(late.set):
         pass
     assert not late.is_set()
+
+
+def test_an_interrupt_under_way_ends_before_the_connection_may_close() -> None:
+    begun, order = threading.Event(), list[str]()
+
+    def interrupt() -> None:
+        begun.set()
+        time.sleep(0.05)
+        order.append("interrupted")
+
+    with time_limit("load", 0.01), interrupted(interrupt):
+        assert begun.wait(30)
+    order.append("closed")
+    assert order == ["interrupted", "closed"]
